@@ -1,0 +1,1 @@
+"""What primaries and filters are like, as data: pacing, meaning of codes, cures, texts."""
