@@ -1,0 +1,1 @@
+"""Who may come in: sign-in with throttling by delay, and the passwords behind it."""

@@ -1,0 +1,1 @@
+"""The TOML file, its types, and its errors."""

@@ -54,7 +54,7 @@ class Relay:
 
 @frozen
 class Ratio:
-    """"3 of 4": ``count`` among the last ``among`` probes."""
+    """ "3 of 4": ``count`` among the last ``among`` probes."""
 
     count: int
     among: int

@@ -81,8 +81,8 @@ class Address:
 
 @frozen
 class Resolution:
-    """What an envelope recipient means today. ``domain`` None: not ours. ``listed``: the address list names it (or it is
-    postmaster, or a plus-address of a listed one). ``mailboxes``: ids that get a shadow copy, each once, in order.
+    """What an envelope recipient means today. ``domain`` None: not ours. ``listed``: the address list names it (or it
+    is postmaster, or a plus-address of a listed one). ``mailboxes``: ids that get a shadow copy, each once, in order.
     ``unclaimed``: the address key to keep for enrolment when nobody claims it, else ""."""
 
     domain: Domain | None
