@@ -1,0 +1,88 @@
+"""DKIM: what is signed verifies, whatever is changed does not, and no input makes it raise."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nacl.signing import SigningKey
+
+from stratamail.mail import dkim
+from stratamail.mail.dkim import Outcome
+from tests.support.corpus import key_record, signing_key
+
+MESSAGE = (
+    b"From: Anna <anna@news.example>\r\nTo: ben@acme.example\r\nSubject: Figures\r\n"
+    b"Date: Tue, 24 Nov 2026 09:00:00 +0000\r\nMessage-ID: <1@news.example>\r\n\r\nGood morning,\r\n\r\n.dots stay\r\n"
+)
+
+
+def signed(message: bytes = MESSAGE) -> bytes:
+    return dkim.sign(message, domain="news.example", selector="s1", key=signing_key()) + message
+
+
+def test_a_signed_message_passes_and_names_its_key() -> None:
+    message = signed()
+    assert dkim.names(message) == ["s1._domainkey.news.example"]
+    (verdict,) = dkim.verify(message, key_record)
+    assert verdict.passed
+    assert (verdict.domain, verdict.selector) == ("news.example", "s1")
+
+
+def test_trace_fields_on_top_change_nothing() -> None:
+    assert dkim.verify(b"Received: from a by b;\r\n now\r\n" + signed(), key_record)[0].passed
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(b"Good", b"Bad"), (b"Figures", b"Figure"), (b"From: Anna", b"From: Eve"), (b"Date:", b"Subject: two\r\nDate:")],
+)
+def test_a_change_fails(old: bytes, new: bytes) -> None:
+    changed = signed().replace(old, new, 1)
+    assert dkim.verify(changed, key_record)[0].outcome is Outcome.FAIL
+
+
+def test_ed25519() -> None:
+    key = SigningKey.generate()
+    public = base64.b64encode(bytes(key.verify_key))
+    field = dkim.sign(MESSAGE, domain="a.example", selector="e", key=base64.b64encode(bytes(key)))
+    (verdict,) = dkim.verify(field + MESSAGE, lambda name: b"v=DKIM1; k=ed25519; p=" + public)
+    assert verdict.passed
+
+
+def test_no_record_no_answer_no_signature() -> None:
+    def broken(name: str) -> bytes | None:
+        raise TimeoutError(name)
+
+    assert dkim.verify(signed(), lambda name: None)[0].outcome is Outcome.PERMERROR
+    assert dkim.verify(signed(), broken)[0].outcome is Outcome.TEMPERROR
+    assert dkim.verify(MESSAGE, key_record) == []
+    assert dkim.names(MESSAGE) == []
+
+
+def test_two_signatures_are_judged_each_by_itself() -> None:
+    message = dkim.sign(MESSAGE, domain="other.example", selector="x", key=signing_key()) + signed()
+    verdicts = dkim.verify(message, key_record)
+    assert [v.passed for v in verdicts] == [False, True]
+
+
+def test_only_so_many_are_looked_at() -> None:
+    message = b"DKIM-Signature: v=1; d=a.example; s=b\r\n" * 50 + MESSAGE
+    assert len(dkim.verify(message, key_record)) == dkim.MAX_SIGNATURES
+
+
+def test_a_message_without_from_cannot_be_signed() -> None:
+    with pytest.raises(ValueError, match="cannot sign"):
+        dkim.sign(b"Subject: x\r\n\r\n", domain="a.example", selector="s", key=signing_key())
+    with pytest.raises(ValueError, match="cannot sign"):
+        dkim.sign(MESSAGE, domain="a.example", selector="s", key=b"-----BEGIN junk")
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=300), st.binary(max_size=100))
+def test_it_never_raises(value: bytes, body: bytes) -> None:
+    message = b"DKIM-Signature: " + value + b"\r\nFrom: x@y.example\r\n\r\n" + body
+    for verdict in dkim.verify(message, lambda name: value):
+        assert not verdict.passed
