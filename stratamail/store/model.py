@@ -1,4 +1,4 @@
-"""What the store keeps, as values that other rooms read and write. Times are integer microseconds since the epoch (UTC).
+"""What the store keeps, as values that other rooms read and write. Times are integer µs since the epoch (UTC).
 
 ``id`` names a message outside (Received, files, listings): 16 characters of lower-case base32hex, the first ten of
 them its time. ``seq`` is the order of arrival, given inside the commit.
@@ -18,8 +18,8 @@ OWED = (QUEUED, DEFERRED)
 
 @frozen
 class Source:
-    """Where a message came from: ``peer`` IP address text, ``helo``, ``tls`` ("" or "TLSv1.3 NAME"), ``user`` the mailbox
-    address of a submitter or "", ``trusted`` by the domain's list."""
+    """Where a message came from: ``peer`` IP address text, ``helo``, ``tls`` ("" or "TLSv1.3 NAME"), ``user`` the
+    mailbox address of a submitter or "", ``trusted`` by the domain's list."""
 
     peer: str = ""
     helo: str = ""
@@ -31,8 +31,8 @@ class Source:
 @frozen
 class NewDelivery:
     """One (message, recipient) owed. ``domain`` is the protected domain concerned (the recipient's for the primary, the
-    sender's for the world); ``lane`` is the protected domain's name for the primary, the recipient's domain (key form) for the
-    world. ``held`` is a reason when it is held from the start (loops), else ""."""
+    sender's for the world); ``lane`` is the protected domain's name for the primary, the recipient's domain
+    (key form) for the world. ``held`` is a reason when it is held from the start (loops), else ""."""
 
     recipient: str
     key: str
@@ -46,9 +46,10 @@ class NewDelivery:
 
 @frozen
 class NewMessage:
-    """A message ready to be committed. File content is ``trace + body``. ``body`` None: it already lies complete and synced
-    in its spool file. ``size`` and ``sha256`` (hex) are over the bytes as they came, without ``trace``. ``mailboxes`` get
-    a shadow copy in INBOX; ``unclaimed`` are address keys without a mailbox; ``folder``/``flags``/``date`` are for APPENDED."""
+    """A message ready to be committed. File content is ``trace + body``. ``body`` None: it already lies complete and
+    synced in its spool file. ``size`` and ``sha256`` (hex) are over the bytes as they came, without ``trace``.
+    ``mailboxes`` get a shadow copy in ``folder`` ("" is INBOX); ``unclaimed`` are address keys without a mailbox.
+    ``folder``, ``flags`` and ``date`` (µs, 0 is ``arrived``) are for APPENDED."""
 
     id: str
     arrived: int
@@ -62,6 +63,9 @@ class NewMessage:
     mailboxes: tuple[int, ...] = ()
     unclaimed: tuple[str, ...] = ()
     deliveries: tuple[NewDelivery, ...] = ()
+    folder: str = ""
+    flags: tuple[str, ...] = ()
+    date: int = 0
 
 
 @frozen
@@ -81,6 +85,9 @@ class Message:
     ret: str
     envid: str
     mailboxes: tuple[int, ...] = ()
+    folder: str = ""
+    flags: tuple[str, ...] = ()
+    date: int = 0
 
 
 @frozen

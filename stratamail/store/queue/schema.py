@@ -30,6 +30,10 @@ messages = Table(
     Column("user", Text, nullable=False, server_default=""),
     # comma-separated mailbox ids that the recipients meant when the message was captured
     Column("mailboxes", Text, nullable=False, server_default=""),
+    # where an appended message belongs ("" is INBOX), its flags joined by blanks, its internal date
+    Column("folder", Text, nullable=False, server_default=""),
+    Column("flags", Text, nullable=False, server_default=""),
+    Column("date", BigInteger, nullable=False, server_default=text("0")),
     # 1: committed, not yet durable in spool and folders; replay goes by this mark
     Column("unfiled", Boolean, nullable=False, server_default=text("0")),
     Column("shed", Boolean, nullable=False, server_default=text("0")),
@@ -79,9 +83,11 @@ deliveries = Table(
     sqlite_autoincrement=True,
 )
 _OWED = "state IN ('queued', 'deferred')"
-Index("deliveries_owed", deliveries.c.destination, deliveries.c.lane, deliveries.c.seq, sqlite_where=text(_OWED), postgresql_where=text(_OWED))
-Index("deliveries_key", deliveries.c.key, deliveries.c.seq, sqlite_where=text(_OWED), postgresql_where=text(_OWED))
-Index("deliveries_held", deliveries.c.domain, deliveries.c.seq, sqlite_where=text("state = 'held'"), postgresql_where=text("state = 'held'"))
+_HELD = "state = 'held'"
+_c = deliveries.c
+Index("deliveries_owed", _c.destination, _c.lane, _c.seq, sqlite_where=text(_OWED), postgresql_where=text(_OWED))
+Index("deliveries_key", _c.key, _c.seq, sqlite_where=text(_OWED), postgresql_where=text(_OWED))
+Index("deliveries_held", _c.domain, _c.seq, sqlite_where=text(_HELD), postgresql_where=text(_HELD))
 Index("deliveries_seq", deliveries.c.seq)
 
 # what is known of each protected domain's primary: the state machine of outage.step, as JSON
@@ -128,7 +134,7 @@ alerts = Table(
     sqlite_autoincrement=True,
 )
 
-# named counters that must never repeat or go back (uidvalidity) and counts worth keeping (refused outside the trust list)
+# named counters that must never repeat or go back (uidvalidity), and counts worth keeping (refusals by trust list)
 counters = Table(
     "counters",
     metadata,
