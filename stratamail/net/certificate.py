@@ -19,7 +19,7 @@ _VALID = timedelta(days=3650)
 
 
 def make(hostname: str, now: float) -> bytes:
-    """PEM text: an EC key and a certificate for ``hostname``, localhost and 127.0.0.1. ``now``: seconds since the epoch."""
+    """PEM text: key and certificate for ``hostname``, localhost and 127.0.0.1. ``now`` is seconds since the epoch."""
     key = ec.generate_private_key(ec.SECP256R1())
     start = datetime.fromtimestamp(now, UTC) - timedelta(hours=1)
     # a common name has at most 64 characters (RFC 5280 appendix A); what counts today are the alternative names
@@ -44,7 +44,7 @@ def make(hostname: str, now: float) -> bytes:
 
 
 def ensure(folder: str, hostname: str, now: float, owner: tuple[int, int] | None = None) -> str | None:
-    """Write a self-signed HOSTNAME.pem when ``folder`` holds no certificate; gives its path, or None when there was one.
+    """Write HOSTNAME.pem when ``folder`` holds no certificate; gives its path, or None when there was one.
 
     ``owner`` (uid, gid) is who must be able to read it once root's rights are dropped. Raises ``OSError``.
     """

@@ -30,7 +30,7 @@ class NoCertificate(Exception):
 
 
 def load(path: str) -> tuple[SSL.Context, tuple[str, ...]]:
-    """The context of one PEM file, and the names in its certificate (lower case). Raises ``ValueError`` or ``OSError``."""
+    """The context of one PEM file, and the names in its certificate. Raises ``ValueError`` or ``OSError``."""
     with open(path, "rb") as file:
         data = file.read()
     found = _KEY.search(data)
@@ -118,7 +118,7 @@ class Certificates:
         self._by_name = names
 
     def select(self, name: str) -> SSL.Context:
-        """The context for a server name ("" when the peer sent none): exact, then wildcard, then our host name's, then any."""
+        """The context for a server name ("" for none): exact, then wildcard, then our host name's, then any."""
         name = name.lower().rstrip(".")
         parent = name.partition(".")[2]
         for candidate in (name, f"*.{parent}", f"_.{parent}", self._hostname):
@@ -155,7 +155,7 @@ class Unverified:
 
 
 def client(host: str, verify: bool) -> IOpenSSLClientConnectionCreator:
-    """TLS towards ``host``. With ``verify`` the certificate must chain to an authority of the system and bear the name."""
+    """TLS towards ``host``. With ``verify`` its certificate must bear the name and chain to a known authority."""
     if verify:
         return optionsForClientTLS(host)
     return Unverified(host)
