@@ -1,0 +1,87 @@
+"""FETCH and its data items (RFC 3501 section 6.4.5)."""
+
+from __future__ import annotations
+
+import re
+
+from stratamail.imap.commands import Command, Fetch, Section
+from stratamail.imap.render import quote
+from stratamail.imap.tokens import Cursor, ParseError
+
+MACROS = {
+    "ALL": ("FLAGS", "INTERNALDATE", "RFC822.SIZE", "ENVELOPE"),
+    "FAST": ("FLAGS", "INTERNALDATE", "RFC822.SIZE"),
+    "FULL": ("FLAGS", "INTERNALDATE", "RFC822.SIZE", "ENVELOPE", "BODY"),
+}
+ATTRIBUTES = frozenset(("UID", "FLAGS", "INTERNALDATE", "RFC822.SIZE", "ENVELOPE", "BODY", "BODYSTRUCTURE"))
+LEGACY = {
+    "RFC822": Section((), "", label="RFC822"),
+    "RFC822.HEADER": Section((), "HEADER", peek=True, label="RFC822.HEADER"),
+    "RFC822.TEXT": Section((), "TEXT", label="RFC822.TEXT"),
+}
+_ITEM = re.compile(rb"[A-Za-z0-9.]+")
+_PARTS = re.compile(rb"[1-9][0-9]{0,5}(?:\.[1-9][0-9]{0,5}){0,199}")
+_TEXT = re.compile(rb"[A-Za-z.]+")
+_PARTIAL = re.compile(rb"<([0-9]{1,10})\.([0-9]{1,10})>")
+MAX_ITEMS = 500
+
+
+def fetch(cursor: Cursor, uid: bool = False) -> Command:
+    cursor.space()
+    numbers = cursor.sequence_set()
+    cursor.space()
+    if cursor.peek() == b"(":
+        raw = cursor.list(lambda: _item(cursor))
+        if not raw or len(raw) > MAX_ITEMS:
+            raise ParseError("Expected data items")
+    else:
+        raw = [_item(cursor)]
+    items: dict[str | Section, None] = {}
+    for item in raw:
+        items.update(dict.fromkeys(MACROS.get(item, (item,)) if isinstance(item, str) else (item,)))
+    return Fetch(numbers, tuple(items), uid)
+
+
+def _item(cursor: Cursor) -> str | Section:
+    word = cursor.take(_ITEM, "data item").decode("ascii").upper()
+    if word in ("BODY", "BODY.PEEK") and cursor.accept(b"["):
+        return _section(cursor, peek=word == "BODY.PEEK")
+    if word in LEGACY:
+        return LEGACY[word]
+    if word in ATTRIBUTES or word in MACROS:
+        return word
+    raise ParseError("Unknown data item")
+
+
+def _section(cursor: Cursor, peek: bool) -> Section:
+    part: tuple[int, ...] = ()
+    text = ""
+    names: tuple[str, ...] = ()
+    label = ""
+    if cursor.peek().isdigit():
+        raw = cursor.take(_PARTS, "section").decode("ascii")
+        part = tuple(map(int, raw.split(".")))
+        label = raw
+        if cursor.accept(b"."):
+            label += "."
+            text = cursor.take(_TEXT, "section").decode("ascii").upper()
+    elif cursor.peek() != b"]":
+        text = cursor.take(_TEXT, "section").decode("ascii").upper()
+    if text not in ("", "HEADER", "TEXT", "MIME", "HEADER.FIELDS", "HEADER.FIELDS.NOT") or (text == "MIME" and not part):
+        raise ParseError("Unknown section")
+    label += text
+    if text.startswith("HEADER.FIELDS"):
+        cursor.space()
+        raw_names = cursor.list(cursor.astring)
+        if not raw_names or len(raw_names) > MAX_ITEMS:
+            raise ParseError("Expected header names")
+        names = tuple(name.decode("utf-8", "surrogateescape") for name in raw_names)
+        label += " (" + " ".join(quote(name, atom=True) for name in raw_names) + ")"
+    cursor.expect(b"]")
+    partial = None
+    if cursor.peek() == b"<":
+        match = _PARTIAL.fullmatch(cursor.take(_PARTIAL, "partial"))
+        if match is None or not int(match.group(2)):
+            raise ParseError("Invalid partial")
+        partial = (int(match.group(1)), int(match.group(2)))
+    return Section(part, text, names, peek, partial, f"BODY[{label}]")
