@@ -77,11 +77,16 @@ deliveries = Table(
     Column("trying", Boolean, nullable=False, server_default=text("0")),
     Column("deferrals", Integer, nullable=False, server_default=text("0")),
     Column("unknown_outcomes", Integer, nullable=False, server_default=text("0")),
+    # when the first of the unknown outcomes in a row happened
+    Column("unknown_since", BigInteger),
     Column("aside", Boolean, nullable=False, server_default=text("0")),
     Column("relayed_sha256", String(64), nullable=False, server_default=""),
     Column("finished", BigInteger),
+    # 1: a report to the sender is to be written (RFC 3464); cleared when it has been captured
+    Column("notice", Boolean, nullable=False, server_default=text("0")),
     sqlite_autoincrement=True,
 )
+Index("deliveries_notice", deliveries.c.id, sqlite_where=text("notice = 1"), postgresql_where=text("notice"))
 _OWED = "state IN ('queued', 'deferred')"
 _HELD = "state = 'held'"
 _c = deliveries.c
