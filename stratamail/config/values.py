@@ -1,4 +1,4 @@
-"""One value of the file at a time: its text as the type that ``config.settings`` wants, or a ValueError that says the cure.
+"""One value of the file at a time: read as the type that ``config.settings`` wants, or a ValueError that says the cure.
 
 Every reader takes what TOML gave and returns the typed value. Pure; writes nothing.
 """

@@ -1,0 +1,1 @@
+"""What people set: accounts, admins, domains, mailboxes, addresses, and the audit of it. One repository a file."""

@@ -5,7 +5,9 @@ The directory serves all accounts at once, so this is the one reader of the cata
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select
+import sys
+
+from sqlalchemy import ColumnElement, Connection, select
 
 from stratamail.store.catalog import rows
 from stratamail.store.catalog.schema import addresses, domains, mailboxes, members
@@ -25,23 +27,27 @@ def _mailboxes(conn: Connection) -> list[Mailbox]:
     # by position, not by name: this is most of the time that loading takes
     m = mailboxes.c
     query = select(m.id, m.account, m.domain, m.address, m.name, m.state, m.alternate, m.mobile).order_by(m.id)
-    same: dict[object, object] = {}
+    numbers: dict[int, int] = {}
+    intern = sys.intern
     return [
         Mailbox(
             number,
-            same.setdefault(account, account),
-            same.setdefault(domain, domain),
+            numbers.setdefault(account, account),
+            numbers.setdefault(domain, domain),
             address,
-            *(same.setdefault(v, v) for v in rest),
-        )  # type: ignore[arg-type]
-        for number, account, domain, address, *rest in conn.execute(query)
+            intern(name),
+            intern(state),
+            intern(alternate),
+            intern(mobile),
+        )
+        for number, account, domain, address, name, state, alternate, mobile in conn.execute(query)
     ]
 
 
-def load_addresses(conn: Connection, *where: object) -> list[Address]:
+def load_addresses(conn: Connection, *where: ColumnElement[bool]) -> list[Address]:
     """Addresses with their members and senders; ``where`` narrows the addresses."""
     lists: dict[tuple[int, str], list[str]] = {}
-    chosen = select(addresses.c.id).where(*where)  # type: ignore[arg-type]
+    chosen = select(addresses.c.id).where(*where)
     query = select(members).where(members.c.address.in_(chosen)).order_by(members.c.address, members.c.position)
     for row in conn.execute(query):
         lists.setdefault((row.address, row.role), []).append(row.member)
@@ -55,5 +61,5 @@ def load_addresses(conn: Connection, *where: object) -> list[Address]:
             tuple(lists.get((row.id, MEMBER), ())),
             tuple(lists.get((row.id, SEND_AS), ())),
         )
-        for row in conn.execute(select(addresses).where(*where).order_by(addresses.c.address))  # type: ignore[arg-type]
+        for row in conn.execute(select(addresses).where(*where).order_by(addresses.c.address))
     ]

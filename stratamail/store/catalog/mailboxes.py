@@ -1,0 +1,133 @@
+"""The shadow mailboxes that people set up. Reads and writes the table ``mailboxes``; passwords come as hashes.
+
+Removing a mailbox takes its aliases along and its name out of every list; the mail on disk is not touched here.
+"""
+
+from __future__ import annotations
+
+import re
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from stratamail.store.catalog import rows
+from stratamail.store.catalog.admins import plain_email
+from stratamail.store.catalog.names import check_free, place
+from stratamail.store.catalog.schema import addresses, mailboxes, members
+from stratamail.store.catalog.scope import Refused, visible
+from stratamail.tenancy.model import Mailbox
+
+ENABLED, DISABLED = "enabled", "disabled"
+_MOBILE = re.compile(r"\+[1-9]\d{6,14}")
+
+
+class Mailboxes:
+    """One transaction's view. The first argument of each call is the id of the account that asks."""
+
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+
+    def all(self, account: int, domain: int | None = None) -> list[Mailbox]:
+        query = select(mailboxes).where(mailboxes.c.account.in_(visible(account))).order_by(mailboxes.c.address)
+        if domain is not None:
+            query = query.where(mailboxes.c.domain == domain)
+        return [rows.mailbox(row) for row in self._conn.execute(query)]
+
+    def get(self, account: int, address: str) -> Mailbox:
+        """By its address or an alias, in any case."""
+        _, key = place(self._conn, account, address)
+        ours = mailboxes.c.account.in_(visible(account))
+        row = self._conn.execute(select(mailboxes).where(ours, mailboxes.c.address == key)).first()
+        if row is None:
+            target = (
+                select(members.c.member)
+                .join(addresses, addresses.c.id == members.c.address)
+                .where(addresses.c.address == key, addresses.c.kind == "alias", members.c.role == "member")
+            )
+            row = self._conn.execute(select(mailboxes).where(ours, mailboxes.c.address.in_(target))).first()
+        if row is None:
+            raise Refused(f"there is no mailbox {address}")
+        return rows.mailbox(row)
+
+    def add(
+        self, account: int, address: str, password: str = "", name: str = "", alternate: str = "", mobile: str = ""
+    ) -> Mailbox:
+        """``password`` is a hash; without one nobody can sign in yet."""
+        domain, key = place(self._conn, account, address)
+        check_free(self._conn, key)
+        self._conn.execute(
+            insert(mailboxes).values(
+                account=domain.account,
+                domain=domain.id,
+                address=key,
+                name=check_text(name),
+                state=ENABLED,
+                alternate=check_alternate(alternate),
+                mobile=check_mobile(mobile),
+                password=password,
+            )
+        )
+        return self.get(account, key)
+
+    def set(
+        self,
+        account: int,
+        address: str,
+        *,
+        password: str | None = None,
+        name: str | None = None,
+        alternate: str | None = None,
+        mobile: str | None = None,
+        state: str | None = None,
+    ) -> Mailbox:
+        """What is None stays as it is."""
+        found = self.get(account, address)
+        values: dict[str, str] = {}
+        if password is not None:
+            values["password"] = password
+        if name is not None:
+            values["name"] = check_text(name)
+        if alternate is not None:
+            values["alternate"] = check_alternate(alternate)
+        if mobile is not None:
+            values["mobile"] = check_mobile(mobile)
+        if state is not None:
+            values["state"] = state
+        if values:
+            self._conn.execute(update(mailboxes).where(mailboxes.c.id == found.id).values(**values))
+        return self.get(account, found.address)
+
+    def remove(self, account: int, address: str) -> Mailbox:
+        found = self.get(account, address)
+        of_alias = select(addresses.c.id).where(
+            addresses.c.kind == "alias",
+            addresses.c.id.in_(select(members.c.address).where(members.c.member == found.address)),
+        )
+        aliases = list(self._conn.scalars(of_alias))
+        self._conn.execute(delete(members).where(members.c.address.in_(aliases)))
+        self._conn.execute(delete(addresses).where(addresses.c.id.in_(aliases)))
+        mine = select(addresses.c.id).where(addresses.c.account == found.account)
+        self._conn.execute(delete(members).where(members.c.member == found.address, members.c.address.in_(mine)))
+        self._conn.execute(delete(mailboxes).where(mailboxes.c.id == found.id))
+        return found
+
+
+def password_hash(conn: Connection, mailbox: int) -> str | None:
+    """The stored hash of one mailbox, for sign-in, which comes before any account is known. None: none is set."""
+    return conn.scalar(select(mailboxes.c.password).where(mailboxes.c.id == mailbox)) or None
+
+
+def check_text(text: str) -> str:
+    if not text.isprintable():
+        raise Refused(f"{text!r} holds a control character")
+    return text.strip()
+
+
+def check_alternate(text: str) -> str:
+    return plain_email(text) if text else ""
+
+
+def check_mobile(text: str) -> str:
+    plain = re.sub(r"[\s().-]", "", text)
+    if plain and _MOBILE.fullmatch(plain) is None:
+        raise Refused(f'"{text}" is no mobile number in international form, such as +4915112345678')
+    return plain

@@ -1,0 +1,31 @@
+"""Whose an address is, and whether it is still free: what mailboxes and listed addresses ask alike. Reads only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from stratamail.mail import address as addressing
+from stratamail.store.catalog.admins import plain_email
+from stratamail.store.catalog.schema import addresses, domains, mailboxes
+from stratamail.store.catalog.scope import Refused, visible
+
+
+def place(conn: Connection, account: int, address: str) -> tuple[Row[Any], str]:
+    """The row of the domain that ``address`` lies in, and its key in the main domain. Raises :class:`Refused`."""
+    key = plain_email(address)
+    local, name = addressing.split(key)
+    ours = domains.c.account.in_(visible(account))
+    row = conn.execute(select(domains).where(ours, domains.c.name == name)).first()
+    if row is None:
+        raise Refused(f"there is no domain {name}: add it first")
+    if row.alias_of is not None:
+        row = conn.execute(select(domains).where(domains.c.id == row.alias_of)).one()
+    return row, f"{local}@{row.name}"
+
+
+def check_free(conn: Connection, key: str) -> None:
+    for table, what in ((mailboxes, "a mailbox"), (addresses, "an address")):
+        if conn.scalar(select(table.c.id).where(table.c.address == key)) is not None:
+            raise Refused(f"{key} is {what} already")
