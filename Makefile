@@ -1,0 +1,59 @@
+# Thin: every target does all its own set-up. As root, what is missing is installed by apt.
+#
+#   make demo      the whole story on this machine
+#   make test      lint, types, layers, every promise at small sizes (what continuous integration runs)
+#   make test-all  full sizes, long stress, all peers
+#   make bench     figures; asserts nothing
+#   make lint      only the static checks
+
+PYTHON ?= python3
+BIN := .venv/bin
+PEERS := postfix:postfix swaks:swaks mbsync:isync mutt:mutt alpine:alpine curl:curl gcc:gcc
+export DEBIAN_FRONTEND := noninteractive
+
+.PHONY: demo test test-all bench lint peers clean
+
+demo: .venv/.runtime
+	$(BIN)/stratamail demo
+
+test: lint peers
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered tests/unit tests/protocol
+	$(BIN)/python -m pytest -m "not slow and not bench" tests/security tests/crash tests/interop
+
+test-all: lint peers
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered tests/unit tests/protocol
+	$(BIN)/python -m pytest -m "not bench" tests/security tests/crash tests/interop
+
+bench: .venv/.development peers
+	for file in tests/bench/[a-z]*.py; do $(BIN)/python -m tests.bench.$$(basename $$file .py) || exit 1; done
+
+lint: .venv/.development
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# the real programs that tests talk to
+peers:
+	@missing=""; for pair in $(PEERS); do \
+	  PATH="$$PATH:/usr/sbin:/sbin" command -v $${pair%%:*} >/dev/null || missing="$$missing $${pair##*:}"; done; \
+	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ]; then apt-get update -q && apt-get install -qy --no-install-recommends $$missing; \
+	elif [ -n "$$missing" ]; then echo "not installed, their tests are skipped:$$missing"; fi
+
+.venv/bin/pip:
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && apt-get update -q && apt-get install -qy --no-install-recommends python3-venv; } || \
+	  { echo "python3-venv is missing: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+# compat: any other editable install hides the plugin from twistd
+.venv/.runtime: .venv/bin/pip setup.cfg requirements-dev.txt
+	$(BIN)/pip install -q -c requirements-dev.txt -e . --config-settings editable_mode=compat
+	@touch $@
+
+.venv/.development: .venv/.runtime
+	$(BIN)/pip install -q -r requirements-dev.txt
+	@touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
