@@ -1,0 +1,148 @@
+"""ENVELOPE, BODY and BODYSTRUCTURE as IMAP writes them, and the bytes of a section (RFC 3501 sections 6.4.5 and 7.4.2).
+
+Works on the tree of ``mail.structure``, whose depth is bounded; touches no disk.
+"""
+
+from __future__ import annotations
+
+from stratamail.imap.commands import Section
+from stratamail.imap.render import nstring, string
+from stratamail.mail.fieldvalue import Params
+from stratamail.mail.headers import fields, header_end
+from stratamail.mail.structure import Part, find
+from stratamail.mail.summary import Mailbox, Summary, summarise
+
+RFC822_HEADER = "HEADER"
+
+
+def envelope(summary: Summary) -> bytes:
+    people = b" ".join(
+        _people(group)
+        for group in (summary.from_, summary.sender, summary.reply_to, summary.to, summary.cc, summary.bcc)
+    )
+    return b"(%b %b %b %b %b)" % (
+        nstring(summary.date), nstring(summary.subject), people, nstring(summary.in_reply_to), nstring(summary.message_id),
+    )  # fmt: skip
+
+
+def _people(group: tuple[Mailbox, ...]) -> bytes:
+    if not group:
+        return b"NIL"
+    return b"(" + b"".join(b"(" + b" ".join(map(nstring, (m.name, m.route, m.local, m.host))) + b")" for m in group) + b")"
+
+
+def bodystructure(data: bytes, root: Part, extended: bool = True) -> bytes:
+    """BODYSTRUCTURE, or BODY when not ``extended``."""
+    out: list[bytes] = []
+    _part(data, root, extended, out)
+    return b"".join(out)
+
+
+def _part(data: bytes, part: Part, extended: bool, out: list[bytes]) -> None:
+    if part.multipart:
+        out.append(b"(")
+        for child in part.children:
+            _part(data, child, extended, out)
+        out.append(b" " + string(part.subtype))
+        if extended:
+            out.append(b" %b %b %b %b" % (_params(part.params), _disposition(part), _language(part), nstring(part.location)))
+        out.append(b")")
+        return
+    out.append(
+        b"(%b %b %b %b %b %b %d"
+        % (
+            string(part.type), string(part.subtype), _params(part.params), nstring(part.id), nstring(part.description),
+            string(part.encoding), part.body_end - part.body_start,
+        )  # fmt: skip
+    )
+    if part.message:
+        inner = part.children[0]
+        out.append(b" " + envelope(summarise(data[inner.header_start : inner.body_start])) + b" ")
+        _part(data, inner, extended, out)
+        out.append(b" %d" % part.lines)
+    elif part.type.lower() == b"text":
+        out.append(b" %d" % part.lines)
+    if extended:
+        out.append(b" %b %b %b %b" % (nstring(part.md5), _disposition(part), _language(part), nstring(part.location)))
+    out.append(b")")
+
+
+def _params(params: Params) -> bytes:
+    if not params:
+        return b"NIL"
+    return b"(" + b" ".join(string(name) + b" " + string(text) for name, text in params) + b")"
+
+
+def _disposition(part: Part) -> bytes:
+    if part.disposition is None:
+        return b"NIL"
+    kind, params = part.disposition
+    return b"(" + string(kind) + b" " + _params(params) + b")"
+
+
+def _language(part: Part) -> bytes:
+    if not part.language:
+        return b"NIL"
+    if len(part.language) == 1:
+        return string(part.language[0])
+    return b"(" + b" ".join(map(string, part.language)) + b")"
+
+
+def header_only(section: Section) -> bool:
+    """Whether the message's own header is all that ``section`` needs."""
+    return not section.part and section.text.startswith(RFC822_HEADER)
+
+
+def extract(data: bytes, root: Part | None, section: Section) -> bytes | None:
+    """The section's bytes, the partial range applied, None (NIL) when there is no such part. ``root`` may be None when the
+    section names no part."""
+    if section.part:
+        found = _of_part(data, root, section)
+        if found is None:
+            return None
+    elif section.text:
+        end = header_end(data)
+        found = data[end:] if section.text == "TEXT" else _header(data[:end], section)
+    else:
+        found = data
+    if section.partial is not None:
+        offset, count = section.partial
+        found = found[offset : offset + count]
+    return found
+
+
+def _of_part(data: bytes, root: Part | None, section: Section) -> bytes | None:
+    part = find(root, section.part) if root is not None else None
+    if part is None:
+        return None
+    if section.text == "":
+        return data[part.body_start : part.body_end]
+    if section.text == "MIME":
+        return data[part.header_start : part.body_start]
+    if not part.message:
+        return None
+    inner = part.children[0]
+    if section.text == "TEXT":
+        return data[inner.body_start : inner.body_end]
+    return _header(data[inner.header_start : inner.body_start], section)
+
+
+def _header(block: bytes, section: Section) -> bytes:
+    if section.text == "HEADER":
+        return block
+    wanted = frozenset(name.encode("utf-8", "surrogateescape").lower() for name in section.fields)
+    keep = section.text == "HEADER.FIELDS"
+    kept = [block[field.start : field.end] for field in fields(block) if field.name and (field.name in wanted) == keep]
+    if kept and not kept[-1].endswith(b"\n"):
+        kept.append(b"\r\n")
+    return b"".join(kept) + b"\r\n"
+
+
+def item(section: Section, found: bytes | None) -> bytes:
+    """One data item of a FETCH response: label and literal (a message's bytes always travel as a literal)."""
+    label = section.label.encode("latin-1")
+    if section.partial is not None:
+        label += b"<%d>" % section.partial[0]
+    if found is None:
+        return label + b" NIL"
+    return label + b" {%d}\r\n%b" % (len(found), found)
