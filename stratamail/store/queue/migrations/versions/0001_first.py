@@ -49,11 +49,21 @@ def upgrade() -> None:
         sa.Column("trying", sa.Boolean(), server_default=sa.text("0"), nullable=False),
         sa.Column("deferrals", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("unknown_outcomes", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("unknown_since", sa.BigInteger(), nullable=True),
         sa.Column("aside", sa.Boolean(), server_default=sa.text("0"), nullable=False),
         sa.Column("relayed_sha256", sa.String(length=64), server_default="", nullable=False),
         sa.Column("finished", sa.BigInteger(), nullable=True),
+        sa.Column("notice", sa.Boolean(), server_default=sa.text("0"), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sqlite_autoincrement=True,
+    )
+    op.create_index(
+        "deliveries_notice",
+        "deliveries",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("notice = 1"),
+        postgresql_where=sa.text("notice"),
     )
     op.create_index(
         "deliveries_held",
