@@ -13,15 +13,28 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from attrs import frozen
+from attrs import evolve, frozen
 from sqlalchemy.engine import Connection
 
-from stratamail.store.model import DEFERRED, DELIVERED, HELD, OWED, PRIMARY, QUEUED, RETURNED, WORLD, Delivery, Message
+from stratamail.store.model import DEFERRED, HELD, OWED, PRIMARY, QUEUED, RETURNED, Delivery, Message
 from stratamail.store.queue.schema import deliveries, messages
 
 # rows per page of a listing: no reader keeps a snapshot open longer (the WAL could not shrink)
 PAGE = 500
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+# literals, not parameters: only so does SQLite see that the partial indexes apply
+_OWED_LITERALS = [sa.literal_column(f"'{state}'") for state in OWED]
+
+
+def is_owed(table: sa.FromClause = deliveries) -> sa.ColumnElement[bool]:
+    """Queued or deferred, in the form in which the partial indexes are used."""
+    return table.c.state.in_(_OWED_LITERALS)
+
+
+def is_held(table: sa.FromClause = deliveries) -> sa.ColumnElement[bool]:
+    return table.c.state == sa.literal_column(f"'{HELD}'")
+
 
 _COLUMNS = (
     deliveries.c.id,
@@ -67,9 +80,9 @@ def read_row(row: Sequence[Any]) -> Delivery:
 
 @frozen
 class Change:
-    """What became of a request to change a delivery: ``outcome`` is "changed", "already" (``state`` is past that point or
-    there already), "trying" (the message is on its way this moment: ask again when its outcome is known) or "unknown"
-    (no such delivery). ``state`` is the state now."""
+    """What became of a request to change a delivery. ``outcome`` is "changed", "already" (it is past that point, or there
+    already), "trying" (the message is on its way this moment: ask again when its outcome is known) or "unknown" (no
+    such delivery). ``state`` is the state now."""
 
     id: int
     outcome: str
@@ -108,6 +121,7 @@ def rfc3339(us: int | None) -> str | None:
 
 def as_json(delivery: Delivery) -> dict[str, object]:
     """The object of ``queue list --json`` and ``queue show --json``."""
+    owed = delivery.state in OWED
     return {
         "id": delivery.id,
         "message": delivery.message.id,
@@ -117,7 +131,9 @@ def as_json(delivery: Delivery) -> dict[str, object]:
         "arrived": rfc3339(delivery.message.arrived),
         "state": delivery.state,
         "attempts": delivery.attempts,
-        "next_attempt": rfc3339(max(delivery.next_attempt, delivery.message.arrived)) if delivery.state in OWED else None,
+        "next_attempt": rfc3339(max(delivery.next_attempt, delivery.message.arrived))
+        if delivery.state in OWED
+        else None,
         "last_reply": delivery.last_reply,
         "size": delivery.message.size,
         "sha256": delivery.message.sha256,
@@ -141,8 +157,8 @@ def listing(
     finished: bool = False,
     page: int = PAGE,
 ) -> Iterator[Delivery]:
-    """Deliveries in order of seq: owed and held ones, with ``finished`` the delivered and returned too; of ``domains`` and
-    ``ids`` when any are named. Ends its read transaction after every page, so do not write on ``conn`` meanwhile."""
+    """Deliveries in order of seq: owed and held ones, with ``finished`` the delivered and returned too; of ``domains``
+    and ``ids`` when any are named. Ends its read transaction after every page: do not write on ``conn`` meanwhile."""
     base = _scoped(scope, JOINED)
     if not finished:
         base = base.where(deliveries.c.state.in_((*OWED, HELD)))
@@ -182,30 +198,28 @@ def of_message(scope: Collection[str] | None, conn: Connection, message: str) ->
 
 def counts(scope: Collection[str] | None, conn: Connection) -> dict[str, Counts]:
     """What each domain is owed; domains that are owed nothing are missing."""
-    owed = deliveries.c.state.in_(OWED)
-    query = (
+    found: dict[str, Counts] = {}
+    waiting = (
         sa.select(
             deliveries.c.domain,
             deliveries.c.destination,
-            deliveries.c.state == HELD,
             sa.func.count(),
             sa.func.min(deliveries.c.seq),
             sa.func.sum(sa.case((deliveries.c.aside, 1), else_=0)),
         )
-        .where(sa.or_(owed, deliveries.c.state == HELD))
-        .group_by(deliveries.c.domain, deliveries.c.destination, deliveries.c.state == HELD)
+        .where(is_owed())
+        .group_by(deliveries.c.domain, deliveries.c.destination)
     )
-    found: dict[str, Counts] = {}
-    for domain, destination, held, number, first, aside in conn.execute(_scoped(scope, query)).all():
+    for domain, destination, number, first, aside in conn.execute(_scoped(scope, waiting)).all():
         before = found.get(domain, Counts())
-        if held:
-            after = Counts(before.queued, before.held + number, before.oldest, before.outbound, before.aside)
-        elif destination == PRIMARY:
+        if destination == PRIMARY:
             oldest = conn.execute(sa.select(messages.c.arrived).where(messages.c.seq == first)).scalar()
-            after = Counts(before.queued + number, before.held, oldest, before.outbound, int(aside))
+            found[domain] = evolve(before, queued=number, oldest=oldest, aside=int(aside))
         else:
-            after = Counts(before.queued, before.held, before.oldest, before.outbound + number, before.aside)
-        found[domain] = after
+            found[domain] = evolve(before, outbound=number)
+    kept = sa.select(deliveries.c.domain, sa.func.count()).where(is_held()).group_by(deliveries.c.domain)
+    for domain, number in conn.execute(_scoped(scope, kept)).all():
+        found[domain] = evolve(found.get(domain, Counts()), held=number)
     return found
 
 
@@ -230,9 +244,9 @@ def select_ids(
             deliveries.c.domain.in_(list(domains)), deliveries.c.state.in_(list(states))
         )
         chosen = list(conn.execute(_scoped(scope, query).order_by(deliveries.c.seq, deliveries.c.id)).scalars())
-    for id in ids:
-        if get(scope, conn, id) is not None and id not in chosen:
-            chosen.append(id)
+    for one in ids:
+        if get(scope, conn, one) is not None and one not in chosen:
+            chosen.append(one)
     return chosen
 
 
@@ -241,20 +255,20 @@ def _change(
 ) -> list[Change]:
     """Set ``values`` on those of ``ids`` that are in one of the ``expected`` states, and say what became of each."""
     done = []
-    for id in ids:
-        where = [deliveries.c.id == id, deliveries.c.state.in_(list(expected))]
+    for one in ids:
+        where = [deliveries.c.id == one, deliveries.c.state.in_(list(expected))]
         if not may_be_trying:
             where.append(deliveries.c.trying == sa.false())
         changed = conn.execute(sa.update(deliveries).where(*where).values(**values)).rowcount
-        row = conn.execute(sa.select(deliveries.c.state, deliveries.c.trying).where(deliveries.c.id == id)).first()
+        row = conn.execute(sa.select(deliveries.c.state, deliveries.c.trying).where(deliveries.c.id == one)).first()
         if row is None:
-            done.append(Change(id, "unknown"))
+            done.append(Change(one, "unknown"))
         elif changed:
-            done.append(Change(id, "changed", row[0]))
+            done.append(Change(one, "changed", row[0]))
         elif row[1] and row[0] in expected:
-            done.append(Change(id, "trying", row[0]))
+            done.append(Change(one, "trying", row[0]))
         else:
-            done.append(Change(id, "already", row[0]))
+            done.append(Change(one, "already", row[0]))
     return done
 
 
@@ -272,13 +286,13 @@ def retry(conn: Connection, ids: Sequence[int]) -> list[Change]:
     """Attempt these now: what waits is due at once, what is held is owed again. One that is being tried is left alone
     ("already")."""
     done = []
-    for id in ids:
-        held = _change(conn, [id], [HELD], _FRESH, may_be_trying=False)[0]
+    for one in ids:
+        held = _change(conn, [one], [HELD], _FRESH, may_be_trying=False)[0]
         if held.outcome == "already" and held.state in OWED:
             due = {"state": QUEUED, "next_attempt": 0}
-            held = _change(conn, [id], OWED, due, may_be_trying=False)[0]
+            held = _change(conn, [one], OWED, due, may_be_trying=False)[0]
             if held.outcome == "trying":
-                held = Change(id, "already", held.state)
+                held = Change(one, "already", held.state)
         done.append(held)
     return done
 
@@ -286,8 +300,8 @@ def retry(conn: Connection, ids: Sequence[int]) -> list[Change]:
 def hold(
     conn: Connection, ids: Sequence[int], now: int, reason: str = "held by hand", *, stopped: bool = False
 ) -> list[Change]:
-    """Keep these for a person. One that is being tried waits for its outcome ("trying"), unless the server is ``stopped``:
-    then the mark is left over from its end."""
+    """Keep these for a person. One that is being tried waits for its outcome ("trying"), unless the server is
+    ``stopped``: then the mark is left over from its end."""
     values = {"state": HELD, "last_reply": reason, "next_attempt": now, "trying": False}
     return _change(conn, ids, OWED, values, may_be_trying=stopped)
 
@@ -301,13 +315,11 @@ def return_(conn: Connection, ids: Sequence[int], now: int, *, stopped: bool = F
     """Give these back to their senders: returned, and a report is owed (never to the null sender, nor when the sender
     asked for none). The report itself is written by the server."""
     done = []
-    for id in ids:
-        sender = (
-            sa.select(messages.c.sender).where(messages.c.seq == deliveries.c.seq).scalar_subquery()
-        )
+    for one in ids:
+        sender = sa.select(messages.c.sender).where(messages.c.seq == deliveries.c.seq).scalar_subquery()
         wanted = sa.and_(sender != "", sa.func.upper(deliveries.c.notify) != "NEVER")
         values = {"state": RETURNED, "finished": now, "trying": False, "notice": sa.case((wanted, True), else_=False)}
-        done += _change(conn, [id], [*OWED, HELD], values, may_be_trying=stopped)
+        done += _change(conn, [one], [*OWED, HELD], values, may_be_trying=stopped)
     return done
 
 
@@ -324,10 +336,6 @@ def make_due(conn: Connection, domain: str) -> int:
         .values(state=QUEUED, next_attempt=0)
     )
     query = sa.select(sa.func.count()).where(
-        deliveries.c.destination == PRIMARY, deliveries.c.lane == domain, deliveries.c.state.in_(OWED)
+        deliveries.c.destination == PRIMARY, deliveries.c.lane == domain, is_owed()
     )
     return int(conn.execute(query).scalar() or 0)
-
-
-FINISHED = (DELIVERED, RETURNED)
-DESTINATIONS = (PRIMARY, WORLD)

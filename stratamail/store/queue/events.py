@@ -1,7 +1,8 @@
 """Outage events: opened, active, flushing, closed; their counts are computed from the rows, never kept beside them.
 
 An event spans the deliveries from ``first_seq`` (the oldest that was owed when it opened) to ``last_seq``; a row within
-the span counts unless it was finished or held before the event opened. Writes queue.sqlite, in the caller's transaction.
+the span counts unless it was finished or held before the event opened. Writes queue.sqlite, in the transaction of the
+caller.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from attrs import frozen
 from sqlalchemy.engine import Connection
 
 from stratamail.store.model import DELIVERED, HELD, OWED, PRIMARY
-from stratamail.store.queue.deliveries import rfc3339
+from stratamail.store.queue.deliveries import is_owed, rfc3339
 from stratamail.store.queue.schema import deliveries, events, messages
 
 MACHINE, DECLARED, DRILL = "machine", "declared", "drill"
@@ -24,8 +25,8 @@ NONE = "none"
 
 @frozen
 class Event:
-    """A row. ``flushing`` is when it last began to flush or a person ended it; times in µs. ``hold``: nothing is given back
-    until it is ended."""
+    """A row. ``flushing`` is when it last began to flush or a person ended it; times in µs. ``hold``: nothing is given
+    back until it is ended."""
 
     id: int
     domain: str
@@ -49,7 +50,7 @@ class Event:
 
 @frozen
 class Counts:
-    """Deliveries of an event: all that were owed in it, and what became of them. ``left_over``: held or stepped aside."""
+    """Deliveries of an event: all that was owed in it, and what became of it. ``left_over``: held or stepped aside."""
 
     captured: int = 0
     delivered: int = 0
@@ -106,7 +107,7 @@ def open_(conn: Connection, domain: str, kind: str, now: int, reason: str = "", 
         sa.select(sa.func.min(deliveries.c.seq)).where(
             deliveries.c.destination == PRIMARY,
             deliveries.c.lane == domain,
-            deliveries.c.state.in_(OWED),
+            is_owed(),
             deliveries.c.aside == sa.false(),
         )
     ).scalar()
@@ -200,7 +201,7 @@ def drained(conn: Connection, domain: str) -> bool:
         .where(
             deliveries.c.destination == PRIMARY,
             deliveries.c.lane == domain,
-            deliveries.c.state.in_(OWED),
+            is_owed(),
             deliveries.c.aside == sa.false(),
         )
         .limit(1)
@@ -209,7 +210,7 @@ def drained(conn: Connection, domain: str) -> bool:
 
 
 def message_ids(conn: Connection, event: Event) -> list[tuple[str, str]]:
-    """``(message id, mailbox ids)`` of an event's messages, for counting what was read and answered in the mailboxes."""
+    """``(message id, mailbox ids)`` of an event's messages, for counting what was read and answered there."""
     query = (
         sa.select(messages.c.id, messages.c.mailboxes)
         .where(
@@ -227,7 +228,7 @@ def message_ids(conn: Connection, event: Event) -> list[tuple[str, str]]:
 
 
 def listing(scope: Collection[str] | None, conn: Connection, domain: str = "") -> list[Event]:
-    """The events of the domains in ``scope`` (None: the operator's view), oldest first; of ``domain`` when it is named."""
+    """The events of the domains in ``scope`` (None: the operator's view), oldest first; of ``domain`` when named."""
     query = sa.select(*_COLUMNS).order_by(events.c.id)
     if scope is not None:
         query = query.where(events.c.domain.in_(list(scope)))

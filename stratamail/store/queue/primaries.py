@@ -1,4 +1,4 @@
-"""What is known of each protected domain's primary: the state machine of ``outage.step`` as it stands (table ``primaries``).
+"""What is known of each protected domain's primary: the state machine of ``outage.step`` (table ``primaries``).
 
 The machine is JSON that only ``outage`` reads; ``state`` beside it is for listings.
 """
