@@ -1,0 +1,136 @@
+"""A mailbox's folders as a tree: create, delete, rename, list (RFC 3501 sections 6.3.3 to 6.3.8).
+
+Writes folder rows in the index and Maildir++ directories. The index changes first: what a crash leaves undone on disk,
+``store.reconcile`` finishes from it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+
+from stratamail.store import maildir
+from stratamail.store.index import Folder, Index
+from stratamail.store.mailbox_values import FolderInfo, MailboxError
+
+LONGEST = 240
+"""Octets of a folder's directory name (file systems take 255)."""
+
+
+def checked(name: str) -> str:
+    """``name`` in its canonical form; MailboxError for what cannot be a folder."""
+    name = maildir.canonical(name.removesuffix("/"))
+    try:
+        fits = len(maildir.directory(name).encode("utf-8")) <= LONGEST
+    except UnicodeError:
+        fits = False
+    if not fits or not all(name.split("/")) or any(ord(char) < 32 or ord(char) == 127 for char in name):
+        raise MailboxError("This name is not possible here", "CANNOT")
+    return name
+
+
+def parents(name: str) -> list[str]:
+    """``a``, ``a/b`` for ``a/b/c``."""
+    parts = name.split("/")
+    return ["/".join(parts[:i]) for i in range(1, len(parts))]
+
+
+def listing(index: Index) -> list[FolderInfo]:
+    subscribed = index.subscriptions()
+    implied = {parent for name in index.folders for parent in parents(name)}
+    names = sorted(index.folders.keys() | implied | subscribed, key=lambda name: (name != maildir.INBOX, name))
+    return [
+        FolderInfo(
+            name, name in index.folders, name in subscribed, name in implied, name in index.folders or name in implied
+        )
+        for name in names
+    ]
+
+
+class Tree:
+    """The folders of one mailbox. ``touched`` collects directories with changed entries, ``gone`` names that sessions lose."""
+
+    def __init__(self, index: Index, root: str, draw_uidvalidity: Callable[[], int]) -> None:
+        self.touched: set[str] = set()
+        self.gone: list[str] = []
+        self._index = index
+        self._root = root
+        self._draw = draw_uidvalidity
+
+    def create(self, name: str) -> int:
+        name = checked(name)
+        if name in self._index.folders:
+            raise MailboxError("The mailbox exists already", "ALREADYEXISTS")
+        wanted = [folder for folder in [*parents(name), name] if folder not in self._index.folders]
+        for folder in wanted:
+            self._clear(folder)
+            self.touched.update(maildir.make(self._path(folder)))
+        with self._index.change():
+            for folder in wanted:
+                self._index.create(folder, self._draw())
+        return self._index.folders[name].uidvalidity
+
+    def delete(self, name: str) -> None:
+        name = maildir.canonical(name)
+        if name == maildir.INBOX:
+            raise MailboxError("INBOX stays", "CANNOT")
+        folder = self._index.folders.get(name)
+        if folder is None:
+            if any(name in parents(other) for other in self._index.folders):
+                raise MailboxError("It is there only as the parent of others", "CANNOT")
+            raise MailboxError(f"No such mailbox: {name}", "NONEXISTENT")
+        with self._index.change(durable=True):
+            self._index.drop(folder)
+        self.gone.append(name)
+        self._clear(name)
+
+    def rename(self, old: str, new: str) -> None:
+        old, new = maildir.canonical(old), checked(new)
+        moving = self._moving(old)
+        if new in self._index.folders or any(new in parents(name) for name in self._index.folders):
+            raise MailboxError("The new name is taken", "ALREADYEXISTS")
+        if new.startswith(old + "/"):
+            raise MailboxError("A mailbox cannot become its own child", "CANNOT")
+        renames = [(folder, folder.name, new + folder.name[len(old) :]) for folder in moving]
+        for _, _, target in renames:
+            checked(target)
+        missing = [parent for parent in parents(new) if parent not in self._index.folders]
+        for parent in missing:
+            self._clear(parent)
+            self.touched.update(maildir.make(self._path(parent)))
+        for _, _, target in renames:
+            self._clear(target)
+        subscribed = self._index.subscriptions()
+        with self._index.change(durable=True):
+            for parent in missing:
+                self._index.create(parent, self._draw())
+            for folder, source, target in renames:
+                self._index.rename(folder, target)
+                if source in subscribed:
+                    self._index.subscribe(source, False)
+                    self._index.subscribe(target, True)
+        for _, source, target in renames:
+            os.rename(self._path(source), self._path(target))
+            self.gone.append(source)
+        self.touched.add(self._root)
+
+    def _moving(self, old: str) -> list[Folder]:
+        folders = [
+            folder for name, folder in sorted(self._index.folders.items()) if name == old or name.startswith(old + "/")
+        ]
+        if not folders:
+            raise MailboxError(f"No such mailbox: {old}", "NONEXISTENT")
+        return folders
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self._root, maildir.directory(name))
+
+    def _clear(self, name: str) -> None:
+        """Take a directory that the index does not know out of the way; it was deleted before."""
+        path = self._path(name)
+        if os.path.lexists(path):
+            aside = os.path.join(self._root, "tmp", f"deleted.{self._draw()}")
+            os.rename(path, aside)
+            self.touched.add(self._root)
+            shutil.rmtree(aside, ignore_errors=True)

@@ -1,0 +1,233 @@
+"""Names and files of a Maildir++ (one mailbox's folders): which file is which message, and the moves between names.
+
+Writes hard links below ``mail/<domain>/<user>/``: ``new/BASE`` while nobody has flagged it, then ``cur/BASE:2,FLAGS``. BASE is
+``SECONDS.ID.COPY,S=SIZE``: ID names the message in the spool, COPY is ``0`` for the delivery and unique for each later
+copy. Any other name is some other tool's file and is served too. Syncs nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import errno
+import os
+import re
+from collections.abc import Iterator
+
+INBOX = "INBOX"
+
+SEEN, ANSWERED, FLAGGED, DRAFT, DELETED, FORWARDED = 1, 2, 4, 8, 16, 32
+IN_NEW = 1 << 7
+"""Where the file lies, kept beside the flags; no client sees it."""
+FIRST_KEYWORD, LAST_KEYWORD = 8, 61
+SYSTEM = {"\\Seen": SEEN, "\\Answered": ANSWERED, "\\Flagged": FLAGGED, "\\Draft": DRAFT, "\\Deleted": DELETED}
+BUILT_IN = {**SYSTEM, "$Forwarded": FORWARDED}
+_LETTERS = {"D": DRAFT, "F": FLAGGED, "P": FORWARDED, "R": ANSWERED, "S": SEEN, "T": DELETED}
+_SUFFIXES = [
+    "".join(letter for letter, bit in sorted(_LETTERS.items()) if flags & bit) for flags in range(FORWARDED << 1)
+]
+_BASE = re.compile(r"(\d{1,12})\.([0-9a-v]{16})\.([0-9a-f-]+),S=(\d+)")
+_SECONDS = re.compile(r"\d{9,11}(?=\.)")
+_SIZE = re.compile(r",S=(\d+)")
+_BASE32 = "0123456789abcdefghijklmnopqrstuv"
+
+
+def base(id: str, date: int, size: int, copy: str = "0") -> str:
+    """The lasting part of a file's name; ``date`` in microseconds, ``size`` in octets on disk."""
+    return f"{max(date, 0) // 1_000_000}.{id}.{copy},S={size}"
+
+
+def message_id(name: str) -> str:
+    """The spool id that a name tells, "" when another tool made it."""
+    match = _BASE.match(name)
+    return match[2] if match else ""
+
+
+def order(name: str) -> tuple[str, str]:
+    """A sort key near the order of arrival, for names whose seq is unknown: the id begins with its time."""
+    match = _BASE.match(name)
+    if match:
+        return match[2], name
+    seconds = _SECONDS.match(name)
+    unit = (int(seconds[0]) * 1_000_000 >> 7) if seconds else 0  # as the ids of the spool count time
+    digits = ""
+    for _ in range(10):
+        unit, digit = divmod(unit, 32)
+        digits = _BASE32[digit] + digits
+    return digits, name
+
+
+def date_of(name: str) -> int | None:
+    """The INTERNALDATE in microseconds that a name tells, or None."""
+    match = _SECONDS.match(name) or _BASE.match(name)
+    return int(match[0] if match.re is _SECONDS else match[1]) * 1_000_000 if match else None
+
+
+def size_of(name: str) -> int | None:
+    """The octets that a name tells, or None."""
+    match = _SIZE.search(name)
+    return int(match[1]) if match else None
+
+
+def relative(name: str, flags: int) -> str:
+    """The path of a message below its folder: ``name`` is its BASE."""
+    if flags & IN_NEW and not flags & 0x3F:
+        return f"new/{name}"
+    return f"cur/{name}:2,{_SUFFIXES[flags & 0x3F]}"
+
+
+def parse(filename: str) -> tuple[str, int]:
+    """(BASE, flags) of a name found in ``cur``; unknown letters are passed over."""
+    name, _, suffix = filename.partition(":2,")
+    flags = 0
+    for letter in suffix:
+        flags |= _LETTERS.get(letter, 0)
+    return name, flags
+
+
+# folders
+
+
+def encode(text: str) -> str:
+    """Modified UTF-7 (RFC 3501 section 5.1.3)."""
+    out: list[str] = []
+    pending = ""
+    for char in [*text, ""]:
+        if char and not " " <= char <= "~":
+            pending += char
+            continue
+        if pending:
+            packed = base64.b64encode(pending.encode("utf-16-be", "surrogatepass")).decode("ascii")
+            out.append("&" + packed.rstrip("=").replace("/", ",") + "-")
+            pending = ""
+        out.append("&-" if char == "&" else char)
+    return "".join(out)
+
+
+def decode(text: str) -> str:
+    """The inverse of :func:`encode`; raises ValueError for what is no modified UTF-7."""
+    out: list[str] = []
+    for i, piece in enumerate(text.split("&")):
+        if i == 0:
+            out.append(piece)
+            continue
+        packed, dash, rest = piece.partition("-")
+        if not dash:
+            raise ValueError(f"unended shift in {text!r}")
+        if not packed:
+            out.append("&")
+        else:
+            raw = base64.b64decode(packed.replace(",", "/") + "=" * (-len(packed) % 4), validate=True)
+            out.append(raw.decode("utf-16-be", "surrogatepass"))
+        out.append(rest)
+    return "".join(out)
+
+
+def canonical(name: str) -> str:
+    """INBOX in capitals whatever the client wrote, also as the parent of others (RFC 3501 section 5.1)."""
+    first, slash, rest = name.partition("/")
+    return INBOX + slash + rest if first.upper() == INBOX else name
+
+
+def directory(name: str) -> str:
+    """A folder's directory below the Maildir root, "" for INBOX. A dot inside a name is ``&AC4-``."""
+    if name == INBOX:
+        return ""
+    return "." + ".".join(encode(part).replace(".", "&AC4-") for part in name.split("/"))
+
+
+def folder(directory: str) -> str | None:
+    """The folder whose directory it is; None for what is no folder of ours."""
+    if not directory.startswith(".") or len(directory) < 2:
+        return None
+    try:
+        parts = [decode(part) for part in directory[1:].split(".")]
+        name = "/".join(parts)
+        encoded = name.encode("utf-8")
+    except (ValueError, UnicodeError):
+        return None
+    if not all(parts) or any("/" in part for part in parts) or b"\0" in encoded:
+        return None
+    return canonical(name)
+
+
+# files
+
+
+def make(path: str) -> list[str]:
+    """Create ``cur``, ``new`` and ``tmp`` of a folder where missing; the directories whose entries changed."""
+    touched = []
+    for sub in ("tmp", "new", "cur"):
+        child = os.path.join(path, sub)
+        if not os.path.isdir(child):
+            missing = path
+            while not os.path.isdir(missing):
+                missing = os.path.dirname(missing)
+                touched.append(missing)
+            os.makedirs(child, mode=0o700, exist_ok=True)
+            touched += [path, child]
+    return list(dict.fromkeys(touched))
+
+
+def link(source: str, target: str) -> bool:
+    """Give ``source`` the name ``target``; False when that name is there already."""
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        return False
+    return True
+
+
+def put(source: str, target: str, temporary: str) -> None:
+    """Make ``target`` a name of ``source``, replacing whatever has it, in one step."""
+    try:
+        os.unlink(temporary)
+    except FileNotFoundError:
+        pass
+    os.link(source, temporary)
+    os.rename(temporary, target)
+    try:
+        os.unlink(temporary)  # rename does nothing when both are names of one file already
+    except FileNotFoundError:
+        pass
+
+
+def scan(path: str) -> Iterator[tuple[str, int, str]]:
+    """(BASE, flags with the place, path below the folder) of every message file of a folder."""
+    for sub in ("new", "cur"):
+        try:
+            entries = os.scandir(os.path.join(path, sub))
+        except FileNotFoundError:
+            continue
+        with entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                name, flags = parse(entry.name)
+                yield name, (flags | IN_NEW if sub == "new" else flags), f"{sub}/{entry.name}"
+
+
+def find(path: str, name: str) -> tuple[int, str] | None:
+    """Where the file called BASE ``name`` is now, whatever flags another tool gave it: (flags, path below the folder)."""
+    for found, flags, below in scan(path):
+        if found == name:
+            return flags, below
+    return None
+
+
+def folders(root: str) -> list[str]:
+    """The names of all folders on disk below ``root``, INBOX first when it is there."""
+    found = []
+    try:
+        entries = sorted(os.listdir(root))
+    except FileNotFoundError:
+        return []
+    for entry in entries:
+        name = folder(entry)
+        if name is not None and directory(name) == entry and os.path.isdir(os.path.join(root, entry, "cur")):
+            found.append(name)
+    return ([INBOX] if os.path.isdir(os.path.join(root, "cur")) else []) + found
+
+
+def full(error: OSError) -> bool:
+    """Whether an error says that the disk (or the quota of its owner) is full."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
