@@ -190,8 +190,9 @@ SHAPES: tuple[Callable[[int, random.Random], bytes], ...] = (
 )
 
 
+@lru_cache(maxsize=4096)
 def sample(number: int) -> Sample:
-    """The same bytes for the same number (but for the run's DKIM key)."""
+    """The same bytes for the same number within a run (a signature holds the run's key and the time)."""
     shape = SHAPES[number % len(SHAPES)]
     data = shape(number, random.Random(number))
     signed = number % 3 == 0

@@ -135,6 +135,8 @@ class Postfix:
                 "minimal_backoff_time": "2s",
                 "queue_run_delay": "2s",
                 "smtp_destination_concurrency_limit": "5",
+                # else a connection kept open to the fallback takes mail for 2 s after the primary is back
+                "smtp_connection_cache_on_demand": "no",
             },
         )
 
