@@ -1,0 +1,127 @@
+"""One IMAP session apart from its transport: who, which box, which folder, what the client must be told.
+
+The handlers of the command groups get a :class:`Session`; they write through it, and refuse by raising :class:`Refusal`.
+Writes nothing to disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from enum import Enum
+from typing import Protocol
+
+from attrs import frozen
+
+from stratamail.imap import render
+from stratamail.imap.engine import Event
+from stratamail.shadow.box import Box, View
+from stratamail.shadow.updates import Exists, Expunged, Flags, Update
+from stratamail.tenancy.model import Mailbox
+
+
+class State(Enum):
+    GREETED = 1
+    SIGNED_IN = 2
+    SELECTED = 3
+    OVER = 4
+
+
+class Refusal(Exception):
+    """A tagged answer other than OK. ``state`` is NO or BAD; ``code`` a response code without brackets."""
+
+    def __init__(self, text: str, code: str = "", state: str = "NO") -> None:
+        super().__init__(text)
+        self.text = text
+        self.code = code
+        self.state = state
+
+
+@frozen
+class Done:
+    """A tagged OK. ``expunges``: EXPUNGE responses may stand before it (never after FETCH, STORE or SEARCH by number,
+    RFC 3501 section 7.4.1)."""
+
+    text: str
+    code: str = ""
+    expunges: bool = True
+
+
+class Link(Protocol):
+    """The transport's side of a session."""
+
+    peer: str
+    secure: bool
+
+    def write(self, data: bytes) -> None: ...
+
+    async def drain(self) -> None:
+        """Wait until the client has taken most of what was written; lets other work run."""
+
+    async def event(self) -> Event:
+        """The engine's next event."""
+
+    def expect_answer(self, prompt: bytes) -> None:
+        """Send a continuation request; the next event is the client's answer."""
+
+    async def ask(self, prompt: bytes) -> bytes:
+        """Send a continuation request and give the client's line."""
+
+
+class Session:
+    """``capabilities`` is what this connection offers now."""
+
+    def __init__(self, link: Link, capabilities: Callable[[], Iterable[str]]) -> None:
+        self.link = link
+        self.capabilities = capabilities
+        self.state = State.GREETED
+        self.mailbox: Mailbox | None = None
+        self.box: Box | None = None
+        self.view: View | None = None
+        self.peer = link.peer
+        self.on_change: Callable[[], None] | None = None
+
+    def write(self, data: bytes) -> None:
+        self.link.write(data)
+
+    def the_box(self) -> Box:
+        assert self.box is not None
+        return self.box
+
+    def the_view(self) -> View:
+        assert self.view is not None
+        return self.view
+
+    def changed(self) -> None:
+        """The selected folder has news; only an idling client is told at once."""
+        if self.on_change is not None:
+            self.on_change()
+
+    def tell(self, expunges: bool = True) -> None:
+        """Write what has happened to the selected folder since the last time."""
+        if self.view is not None:
+            data = b"".join(render_update(update) for update in self.view.updates(expunges))
+            if data:
+                self.write(data)
+
+    def leave(self) -> None:
+        """Close the selected folder without expunging."""
+        if self.view is not None:
+            self.view.close()
+            self.view = None
+        if self.state is State.SELECTED:
+            self.state = State.SIGNED_IN
+
+    def end(self) -> None:
+        self.leave()
+        self.state = State.OVER
+
+
+def render_update(update: Update) -> bytes:
+    if isinstance(update, Exists):
+        return b"* %d EXISTS\r\n* %d RECENT\r\n" % (update.exists, update.recent)
+    if isinstance(update, Expunged):
+        return b"* %d EXPUNGE\r\n" % update.number
+    return b"* %d FETCH (UID %d FLAGS %b)\r\n" % (update.number, update.uid, render.flag_list(update.flags))
+
+
+__all__ = ["Done", "Flags", "Link", "Refusal", "Session", "State", "render_update"]
