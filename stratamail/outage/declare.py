@@ -23,8 +23,8 @@ class NothingToEnd(Failure):
 
 
 def declare(conn: Connection, domain: str, reason: str = "", hold: bool = False, now: int = 0) -> Event:
-    """Open a declared event, or take over the one that is open: only :func:`end` closes it. With ``hold`` nothing is given
-    back until then, even when the primary answers. ``now`` in µs. Declaring twice changes reason and hold."""
+    """Open a declared event, or take over the one that is open: only :func:`end` closes it. With ``hold`` nothing is
+    given back until then, even when the primary answers. ``now`` in µs. Declaring twice changes reason and hold."""
     before = events.current(conn, domain)
     if before is None:
         return events.open_(conn, domain, DECLARED, now, reason, hold)

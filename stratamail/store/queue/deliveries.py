@@ -80,8 +80,8 @@ def read_row(row: Sequence[Any]) -> Delivery:
 
 @frozen
 class Change:
-    """What became of a request to change a delivery. ``outcome`` is "changed", "already" (it is past that point, or there
-    already), "trying" (the message is on its way this moment: ask again when its outcome is known) or "unknown" (no
+    """What became of a request to change a delivery. ``outcome`` is "changed", "already" (it is past that point, or
+    there already), "trying" (the message is on its way this moment: ask again when its outcome is known) or "unknown" (no
     such delivery). ``state`` is the state now."""
 
     id: int
@@ -131,9 +131,7 @@ def as_json(delivery: Delivery) -> dict[str, object]:
         "arrived": rfc3339(delivery.message.arrived),
         "state": delivery.state,
         "attempts": delivery.attempts,
-        "next_attempt": rfc3339(max(delivery.next_attempt, delivery.message.arrived))
-        if delivery.state in OWED
-        else None,
+        "next_attempt": rfc3339(max(delivery.next_attempt, delivery.message.arrived)) if owed else None,
         "last_reply": delivery.last_reply,
         "size": delivery.message.size,
         "sha256": delivery.message.sha256,

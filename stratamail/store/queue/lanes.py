@@ -323,4 +323,4 @@ def notices(conn: Connection, limit: int = 50) -> list[Delivery]:
 
 
 def notice_done(conn: Connection, id: int) -> None:
-    conn.execute(sa.update(deliveries).where(deliveries.c.id == one).values(notice=False))
+    conn.execute(sa.update(deliveries).where(deliveries.c.id == id).values(notice=False))
