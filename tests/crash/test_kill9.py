@@ -15,7 +15,6 @@ import pytest
 from tests.support.server import Server, without_trace
 from tests.support.sink import Sink
 from tests.support.talk import Closed, Talk
-from tests.support.waiting import until
 
 DOMAIN = "acme.example"
 USERS = tuple(f"user{n}@{DOMAIN}" for n in range(4))
@@ -106,7 +105,7 @@ def test_twenty_kills_under_load_lose_nothing() -> None:
             sink.stop()
             server.start()
             if turn % 4 == 3 or turn == ROUNDS - 1:
-                until(lambda: _shown(server, acknowledged), f"all is shown after round {turn}", 20, 0.5)
+                check_shown(server, acknowledged)
         check_shown(server, acknowledged)
 
         sink.start()
@@ -125,11 +124,6 @@ def test_twenty_kills_under_load_lose_nothing() -> None:
     finally:
         sink.stop()
         server.close()
-
-
-def _shown(server: Server, acknowledged: dict[str, tuple[str, ...]]) -> bool:
-    check_shown(server, acknowledged)
-    return True
 
 
 def _check_order(server: Server, sink: Sink) -> None:

@@ -66,7 +66,7 @@ def test_drops_after_the_final_dot(server: Server, domain: Setup) -> None:
     sink: Sink
 
     def script(session: Session, step: str, line: bytes) -> object:
-        if step == "dot" and cuts["left"] and b"letter 3" in session.body or step == "dot" and cuts["left"] > 2:
+        if (step == "dot" and cuts["left"] and b"letter 3" in session.body) or (step == "dot" and cuts["left"] > 2):
             cuts["left"] -= 1
             sink._keep(session)
             return DROP

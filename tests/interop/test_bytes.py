@@ -91,7 +91,14 @@ def test_imap_serves_every_shape_without_error(server: Server, sent: list[bytes]
             )
             assert said[-1].startswith(b"t1 OK"), (number, said[-1])
             assert b"ENVELOPE" in said[0], number
-        for key in (b"SUBJECT x", b"BODY part", b"TEXT body", b"FROM example", b"LARGER 100000", b"SENTSINCE 1-Jan-2020"):
+        for key in (
+            b"SUBJECT x",
+            b"BODY part",
+            b"TEXT body",
+            b"FROM example",
+            b"LARGER 100000",
+            b"SENTSINCE 1-Jan-2020",
+        ):
             assert talk.tagged(b"SEARCH " + key)[-1].startswith(b"t1 OK"), key
 
 
@@ -108,4 +115,7 @@ def test_all_is_given_back_in_order_by_the_octet(server: Server, primary: Sink, 
     eight_bit = [m for m in primary.messages if b"BODY=8BITMIME" in m.mail]
     assert eight_bit
     # promise 3: one Received line, which names no recipient's domain but ours and the queue id
-    assert all(re.match(rb"Received: from .*\sid \w+", m.data[:400].split(b"\r\nSubject")[0], re.DOTALL) for m in primary.messages)
+    assert all(
+        re.match(rb"Received: from .*\sid \w+", m.data[:400].split(b"\r\nSubject")[0], re.DOTALL)
+        for m in primary.messages
+    )

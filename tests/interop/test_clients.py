@@ -86,8 +86,12 @@ def test_smtplib_sends_every_extension(server: Server) -> None:
         assert "starttls" in offered
         assert "auth" not in offered
         client.send_message(letter("smtplib 8bit"), mail_options=["BODY=8BITMIME", "SIZE=500"])
-        client.sendmail("jürgen@bücher.example", [BEN], letter("smtplib utf8").as_bytes(), ["SMTPUTF8", "BODY=8BITMIME"])
-        client.sendmail("", [f"BEN+tag@{DOMAIN.upper()}"], letter("smtplib null").as_bytes(), rcpt_options=["NOTIFY=NEVER"])
+        client.sendmail(
+            "jürgen@bücher.example", [BEN], letter("smtplib utf8").as_bytes(), ["SMTPUTF8", "BODY=8BITMIME"]
+        )
+        client.sendmail(
+            "", [f"BEN+tag@{DOMAIN.upper()}"], letter("smtplib null").as_bytes(), rcpt_options=["NOTIFY=NEVER"]
+        )
         assert client.verify(BEN)[0] == 252
     for subject in ("smtplib 8bit", "smtplib utf8", "smtplib null"):
         assert appears(server, BEN, f"Subject: {subject}")
@@ -132,7 +136,9 @@ def test_imaplib_goes_through_a_day_of_mail(server: Server) -> None:
     assert {"IDLE", "UIDPLUS", "MOVE", "NAMESPACE", "LITERAL+", "SPECIAL-USE", "UNSELECT"} <= set(client.capabilities)
     client.create("Day")
     for number in range(5):
-        kind, said = client.append("Day", r"(\Seen custom)", imaplib.Time2Internaldate(1.7e9), corpus.sample(number).data)
+        kind, said = client.append(
+            "Day", r"(\Seen custom)", imaplib.Time2Internaldate(1.7e9), corpus.sample(number).data
+        )
         assert (kind, b"APPENDUID" in said[0]) == ("OK", True)
     assert client.select("Day") == ("OK", [b"5"])
     kind, found = client.search(None, "SUBJECT", "plain", "SEEN")
@@ -161,7 +167,9 @@ def test_imaplib_goes_through_a_day_of_mail(server: Server) -> None:
 
 def test_a_submitted_message_gets_what_it_lacks(server: Server) -> None:
     with server.submission(BEN) as client:
-        client.sendmail(BEN, [CARLA, f"dirk@{DOMAIN}"], b"Subject: bare submission\r\nBcc: dirk@acme.example\r\n\r\nx\r\n")
+        client.sendmail(
+            BEN, [CARLA, f"dirk@{DOMAIN}"], b"Subject: bare submission\r\nBcc: dirk@acme.example\r\n\r\nx\r\n"
+        )
     message = email.message_from_bytes(appears(server, CARLA, "Subject: bare submission"))
     assert message["Date"]
     assert message["Message-ID"]
@@ -179,7 +187,7 @@ def test_mbsync_in_both_directions(server: Server, tmp_path: Path) -> None:
     local.mkdir()
     config = tmp_path / "mbsyncrc"
     config.write_text(
-        f"IMAPAccount far\nHost 127.0.0.1\nPort {server.ports['imap']}\nUser {user}\nPass \"{PASSWORD}\"\nSSLType None\n"
+        f'IMAPAccount far\nHost 127.0.0.1\nPort {server.ports["imap"]}\nUser {user}\nPass "{PASSWORD}"\nSSLType None\n'
         "AuthMechs PLAIN\n\nIMAPStore far\nAccount far\n\n"
         f"MaildirStore near\nPath {local}/\nInbox {local}/INBOX\nSubFolders Verbatim\n\n"
         "Channel all\nFar :far:\nNear :near:\nPatterns *\nCreate Both\nExpunge Both\nSyncState *\nCopyArrivalDate yes\n"
@@ -267,7 +275,11 @@ def test_alpine_opens_the_mailbox(server: Server, tmp_path: Path) -> None:
     env = {"TERM": "xterm", "HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
     # -i: straight to the index; -p: settings of our own
     alpine = pexpect.spawn(
-        "alpine", ["-i", "-p", str(tmp_path / "pinerc"), "-inbox-path=" + inbox], env=env, dimensions=(40, 100), timeout=20
+        "alpine",
+        ["-i", "-p", str(tmp_path / "pinerc"), "-inbox-path=" + inbox],
+        env=env,
+        dimensions=(40, 100),
+        timeout=20,
     )
     step = alpine.expect(["(?i)password", "greeting", "Plain 0"])
     if step == 1:

@@ -1,4 +1,4 @@
-"""The peers by themselves: the fake primary is checked against Postfix by the same messages, before either judges us."""
+"""The peers by themselves: the fake primary is checked against Postfix by the same messages."""
 
 from __future__ import annotations
 

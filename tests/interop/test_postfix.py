@@ -1,4 +1,4 @@
-"""The whole story with Debian's Postfix on both sides of us: as the filter in front and as the primary that goes down."""
+"""The whole story with Debian's Postfix on both sides: the filter in front, and the primary that goes down."""
 
 from __future__ import annotations
 
@@ -138,7 +138,9 @@ def _print_visibility(owed: list[dict[str, str]], watchers: dict[str, Watcher]) 
         waits += [watcher.seen[i] - when for i, when in enumerate(arrived[user], 1)]
         watcher.stop()
     p50, p99 = quantile(waits, 0.5), quantile(waits, 0.99)
-    print(f"\nvisible over IMAP after arrival: p50 {p50 * 1000:.1f} ms, p99 {p99 * 1000:.1f} ms, max {max(waits):.3f} s")
+    print(
+        f"\nvisible over IMAP after arrival: p50 {p50 * 1000:.1f} ms, p99 {p99 * 1000:.1f} ms, max {max(waits):.3f} s"
+    )
     assert max(waits) < 10
 
 

@@ -1,4 +1,4 @@
-"""SMTP smuggling inward: only CRLF.CRLF ends a message, whoever sends it, and bare line ends come from trusted peers only."""
+"""SMTP smuggling inward: only CRLF.CRLF ends a message; bare line ends are taken from trusted peers only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,18 @@ from tests.security.conftest import FILTERED, OPEN, TRUSTED
 from tests.support.server import Server, without_trace
 from tests.support.waiting import until
 
-ENDS = [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r.\r\n", b"\r\n.\r", b"\r\n.\r\r\n", b"\r\n\0.\r\n", b"\n.\r", b"\r.\n"]
+ENDS = [
+    b"\n.\n",
+    b"\n.\r\n",
+    b"\r\n.\n",
+    b"\r.\r",
+    b"\r.\r\n",
+    b"\r\n.\r",
+    b"\r\n.\r\r\n",
+    b"\r\n\0.\r\n",
+    b"\n.\r",
+    b"\r.\n",
+]
 SMUGGLED = b"MAIL FROM:<ceo@victim.example>\r\nRCPT TO:<carla@%s>\r\nDATA\r\nSubject: smuggled\r\n\r\nx\r\n"
 
 

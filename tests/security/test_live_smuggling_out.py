@@ -9,7 +9,11 @@ import pytest
 from tests.support.server import Server, without_trace
 from tests.support.sink import Sink
 
-HIDDEN = [b"Subject: a\r\n\r\nx\n.\nMAIL FROM:<evil@x.example>\r\n", b"Subject: b\r\n\r\nx\r.\rQUIT\r\n", b"S: c\r\n\r\nx\n.\r\ny\r\n"]
+HIDDEN = [
+    b"Subject: a\r\n\r\nx\n.\nMAIL FROM:<evil@x.example>\r\n",
+    b"Subject: b\r\n\r\nx\r.\rQUIT\r\n",
+    b"S: c\r\n\r\nx\n.\r\ny\r\n",
+]
 PLAIN = b"Subject: plain\r\n\r\n.dots\r\n..\r\n.\r\n. \r\n"
 
 

@@ -1,8 +1,8 @@
 """Messages of the shapes that mail has in life, and of the shapes it should not have.
 
-``sample(number)`` gives well-formed ones (lines ≤ 998 octets, no bare CR or LF: they pass Postfix unchanged), in turn of
-every shape, about every third DKIM-signed; ``HOSTILE`` those that only a byte-exact peer passes on.
-All bytes are made from the number, so that a failed run can be repeated.
+``sample(number)`` gives well-formed ones (lines ≤ 998 octets, no bare CR or LF: they pass Postfix unchanged), in turn
+of every shape, about every third DKIM-signed; ``hostile()`` those that only a byte-exact peer passes on.
+All bytes are made from the number, so that a failure can be repeated.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 import base64
 import random
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 
 from attrs import frozen
@@ -49,9 +49,7 @@ def signing_key() -> bytes:
 
 @lru_cache(maxsize=1)
 def public_record() -> bytes:
-    der = _key().public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    der = _key().public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return b"v=DKIM1; k=rsa; p=" + base64.b64encode(der)
 
 
@@ -61,7 +59,7 @@ def key_record(name: str) -> bytes | None:
 
 
 def _head(number: int, subject: bytes, *more: bytes) -> bytes:
-    date = format_datetime(datetime(2026, 11, 24, 9, tzinfo=timezone.utc) + timedelta(seconds=number))
+    date = format_datetime(datetime(2026, 11, 24, 9, tzinfo=UTC) + timedelta(seconds=number))
     lines = [
         b'From: "Anna Berg" <anna@news.example>',
         b"To: Ben <ben@acme.example>",
@@ -225,7 +223,10 @@ def hostile() -> list[tuple[str, bytes]]:
         ("10,000 parts nested 500 deep", _nested(500, 10_000)),
         ("every octet", b"Subject: bin\r\n\r\n" + bytes(b for b in range(256) if b not in b"\r\n") * 9 + b"\r\n"),
         ("a boundary that never comes", b'Content-Type: multipart/mixed; boundary="x"\r\n\r\nno part\r\n'),
-        ("a broken content type", b"Content-Type: text/;;; =\"\r\nContent-Type: ;\r\n\r\nb\r\n"),
-        ("raw UTF-8 and bad addresses", "From: Jürgen <<>>, @@, \"x\r\nTo: (((\r\nSubject: ü\r\n\r\n".encode() + b"\xff\r\n"),
+        ("a broken content type", b'Content-Type: text/;;; ="\r\nContent-Type: ;\r\n\r\nb\r\n'),
+        (
+            "raw UTF-8 and bad addresses",
+            'From: Jürgen <<>>, @@, "x\r\nTo: (((\r\nSubject: ü\r\n\r\n'.encode() + b"\xff\r\n",
+        ),
         ("encoded words that lie", b"Subject: =?utf-9?b?!!!?= =?utf-8?q?=ZZ?= =?\r\nDate: yesterday\r\n\r\nx\r\n"),
     ]

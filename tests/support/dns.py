@@ -16,7 +16,7 @@ from tests.support.ports import free_port
 
 
 class Dns:
-    """``records`` maps ``(name, "MX")`` to texts as in a zone file, e.g. ``["10 mx.example."]``. Asked names are kept."""
+    """``records`` maps ``(name, "MX")`` to texts as in a zone file: ``["10 mx.example."]``. Asked names are kept."""
 
     def __init__(self, records: dict[tuple[str, str], list[str]] | None = None) -> None:
         self.records = records or {}

@@ -1,4 +1,4 @@
-"""Free loopback ports, below the range that the kernel gives to outgoing connections, so that nobody takes one meanwhile."""
+"""Free loopback ports, below the range of outgoing connections, so that nobody takes one meanwhile."""
 
 from __future__ import annotations
 

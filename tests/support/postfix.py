@@ -1,4 +1,4 @@
-"""Debian's Postfix as a primary that stops and comes back, and as the filter in front; each with a configuration of its own.
+"""Debian's Postfix as a primary that stops and comes back, and as the filter in front, each configured by itself.
 
 Nothing below /etc/postfix is touched. Needs root (Postfix's master does).
 """
@@ -182,7 +182,10 @@ class Postfix:
         """Messages that it has not yet passed on."""
         spool = self.base / "spool"
         return sum(
-            1 for part in ("incoming", "active", "deferred", "maildrop") for file in (spool / part).rglob("*") if file.is_file()
+            1
+            for part in ("incoming", "active", "deferred", "maildrop")
+            for file in (spool / part).rglob("*")
+            if file.is_file()
         )
 
     def delivered(self) -> list[Delivered]:

@@ -1,4 +1,4 @@
-"""The server under test as an operator runs it: a process of its own, free loopback ports, its own STATE, set up by the CLI.
+"""The server under test as an operator runs it: a process, free loopback ports, a STATE of its own, set up by the CLI.
 
 Everything lies below one new temporary folder, so that two checkouts can test at the same time.
 """

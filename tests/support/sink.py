@@ -2,7 +2,8 @@
 
 A few threads on blocking sockets, no code shared with the server under test. ``Sink.script`` is asked at every
 step of a session and may answer with another reply, :data:`DROP` (close at once), a number (seconds to wait before
-the usual reply) or None (as usual).  Steps: ``connect ehlo helo starttls mail rcpt data bdat dot rset noop quit other``.
+the usual reply) or None (as usual).
+Steps: ``connect ehlo helo starttls mail rcpt data bdat dot rset noop quit other``.
 """
 
 from __future__ import annotations
