@@ -1,0 +1,164 @@
+"""Every object of a running server, made in one place and wired to the others; and the order of start and stop.
+
+Writes nothing itself: the rooms do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.endpoints import UNIXServerEndpoint
+from twisted.logger import Logger
+
+from stratamail.access.signin import SignIn
+from stratamail.app.catalog import Catalog
+from stratamail.app.doors import Doors
+from stratamail.app.privileges import Privileges
+from stratamail.app.wake import WakeFactory
+from stratamail.capture.capture import Capture
+from stratamail.config.settings import Settings
+from stratamail.net.tls import Certificates
+from stratamail.servers import http
+from stratamail.servers.smtp import SmtpFactory
+from stratamail.store import database
+from stratamail.store.bodies import Bodies
+from stratamail.store.committer import Committer
+from stratamail.store.filing import Filing
+from stratamail.store.layout import Layout
+from stratamail.store.mailboxes import Mailboxes
+from stratamail.store.placing import Placing
+from stratamail.store.pool import Pool
+from stratamail.store.queue import messages
+from stratamail.store.queue.counters import UidValidity
+from stratamail.store.replay import replay
+from stratamail.store.reserve import Reserve
+from stratamail.store.spool import Spool
+
+
+class Rooms:
+    """Made before anything is touched on disk; ``start`` and ``stop`` are each called once."""
+
+    log = Logger()
+
+    def __init__(self, settings: Settings, layout: Layout, reactor: Any) -> None:
+        self.settings = settings
+        self.layout = layout
+        self.reactor = reactor
+        self.catalog_engine = database.open_catalog(layout, settings.catalog.url)
+        self.queue_engine = database.open_queue(layout)
+        self.certificates = Certificates(settings.tls.certificates, settings.server.hostname, reactor.seconds)
+        self.disk = Pool("disk", 8, reactor)
+        self.cpu = Pool("cpu", 2, reactor)
+        # one thread: every change of a mailbox happens there, in one order
+        self.files = Pool("files", 1, reactor)
+        self.sql = Pool("catalog", 2, reactor)
+        self.catalog = Catalog(self.catalog_engine, self.queue_engine, self.sql)
+        self.reserve = Reserve(layout, settings.limits.disk_reserve, reactor.seconds)
+        self.committer = Committer(layout, reactor, self.reserve)
+        self.spool = Spool(layout, self.disk, self.reserve)
+        self.bodies = Bodies(layout, self.queue_engine, self.committer.contents.get)
+        self.capture = Capture(self.catalog.current, self.committer, self.spool, settings, reactor)
+        self.signin = SignIn(self.catalog.current, self.catalog.password_hash, self.cpu, reactor)
+        self.doors = Doors(reactor)
+        self._ready = False
+        self._wake: Any = None
+        self._cleanups: list[Callable[[], Any]] = []
+
+    async def start(self, privileges: Privileges, unclean: bool) -> None:
+        """Everything up to open doors. ``unclean``: the last run did not end by itself."""
+        for pool in (self.disk, self.cpu, self.files, self.sql):
+            pool.start()
+        self.committer.start()
+        await self.catalog.reload()
+        self._make_store(unclean)
+        await self.disk.run(self.reserve.make_ballast)
+        await replay(
+            self.layout, self.queue_engine, self.committer, self.filing, self.files, self.reactor.seconds, unclean
+        )
+        self.filing.start()
+        await self.catalog.claim(self.filing.claim)
+        self._make_doors()
+        privileges.raise_()
+        try:
+            await self.doors.open()
+        finally:
+            privileges.drop()
+        await self._listen_for_wakes()
+        self._ready = True
+        self.log.info("ready: {count} domains", count=len(self.catalog.directory.domains()))
+
+    def _make_store(self, unclean: bool) -> None:
+        uidvalidity = UidValidity(self.committer, self.reactor.seconds)
+        self.mailboxes = Mailboxes(self.layout, uidvalidity.draw, unclean, self._seqs_of)
+        placing = Placing(
+            self.layout,
+            self.queue_engine,
+            self.mailboxes,
+            self._address_of,
+            self.committer.contents.get,
+            self.spool.make_shard,
+        )
+        self.filing = Filing(self.layout, self.committer, placing, self.files, self.disk, self.reactor, self.reserve)
+
+    def _seqs_of(self, ids: Any) -> dict[str, int]:
+        with database.reading(self.queue_engine) as conn:
+            return messages.seqs_of(conn, ids)
+
+    def _address_of(self, id: int) -> str | None:
+        mailbox = self.catalog.directory.mailbox_by_id(id)
+        return None if mailbox is None else mailbox.address
+
+    def _make_doors(self) -> None:
+        listen = self.settings.listen
+        for kind, endpoints in (
+            ("smtp", listen.smtp),
+            ("submission", listen.submission),
+            ("submissions", listen.submissions),
+        ):
+            for endpoint in endpoints:
+                factory = SmtpFactory(
+                    kind, self.capture, self.settings, self.reactor, self.certificates, self.signin.check
+                )
+                self.doors.watch(factory)
+                self.doors.add(kind, endpoint, factory)
+        for endpoint in listen.http:
+            self.doors.add("http", endpoint, http.site(self.not_ready))
+
+    def not_ready(self) -> list[str]:
+        """Why mail is not taken at this moment."""
+        reasons = [] if self._ready else ["starting or stopping"]
+        if not self.reserve.allows():
+            reasons.append("the disk reserve is reached")
+        return reasons
+
+    async def _listen_for_wakes(self) -> None:
+        endpoint = UNIXServerEndpoint(self.reactor, self.layout.wake, mode=0o600, wantPID=True)
+        self._wake = await endpoint.listen(WakeFactory(self.note))
+
+    async def note(self, topics: frozenset[str], flush: str) -> None:
+        """The command line has committed something: put it in force."""
+        if "catalog" in topics:
+            withdrawn = await self.catalog.reload()
+            self.doors.drop(withdrawn)
+            await self.catalog.claim(self.filing.claim)
+
+    async def stop(self) -> bool:
+        """Everything down again; True when all that was committed is filed and durable."""
+        self._ready = False
+        if self._wake is not None:
+            await self._wake.stopListening()
+        await self.doors.close()
+        await self.capture.write_counts()
+        clean = False
+        if hasattr(self, "filing"):
+            await self.filing.stop()
+            clean = True
+        await self.committer.stop()
+        if hasattr(self, "mailboxes"):
+            await self.files.run(self.mailboxes.close)
+        for pool in (self.files, self.disk, self.cpu, self.sql):
+            pool.stop()
+        self.catalog_engine.dispose()
+        self.queue_engine.dispose()
+        return clean
