@@ -222,6 +222,9 @@ class ImapProtocol(Protocol):
             if self.lost or self.session.state is State.OVER:
                 raise Gone
             event = self.engine.next()
+            if isinstance(event, Overflow):
+                self.bye(event.text)
+                raise Gone
             if event is not None:
                 return event
             await self._more()
@@ -233,10 +236,8 @@ class ImapProtocol(Protocol):
     async def ask(self, prompt: bytes) -> bytes:
         self.expect_answer(prompt)
         event = await self.event()
-        if isinstance(event, Answer):
-            return event.line
-        self._overflow(event)
-        raise Gone
+        assert isinstance(event, Answer)
+        return event.line
 
     async def _more(self) -> None:
         if self._reading_stopped and self.transport is not None:
@@ -334,14 +335,10 @@ class ImapProtocol(Protocol):
             self.write(b"+ OK\r\n")
         elif isinstance(event, AppendHead):
             await self._answer(event.tag, self.owner.commands.append(self.session, self.engine, event))
-        elif isinstance(event, Invalid):
+        else:
+            assert isinstance(event, Invalid)
             self.write(render.condition(event.tag, "NO" if event.no else "BAD", event.text, event.code))
             self._count_error()
-        else:
-            self._overflow(event)
-
-    def _overflow(self, event: Event) -> None:
-        self.bye(event.text if isinstance(event, Overflow) else "Protocol error")
 
     def _count_error(self) -> None:
         self._errors += 1
