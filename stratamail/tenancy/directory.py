@@ -68,6 +68,10 @@ class Directory:
             return []
         return list(self._of_domain.get(found.alias_of or found.id, ()))
 
+    def addresses(self) -> list[Address]:
+        """Every listed address that is no mailbox."""
+        return list(self._addresses.values())
+
     def mailbox_by_id(self, id: int) -> Mailbox | None:
         return self._by_id.get(id)
 

@@ -1,0 +1,55 @@
+"""``stratamail doctor``. Exit status 0 whenever it could look; what it found is in what it prints."""
+
+from __future__ import annotations
+
+import time
+
+import click
+from attrs import asdict
+
+from stratamail.cli import show, wake
+from stratamail.cli.options import as_json, pass_session
+from stratamail.cli.session import Session
+from stratamail.doctor import domain as domain_checks
+from stratamail.doctor import machine
+from stratamail.doctor.finding import FAILURE, OK, WARNING, Finding
+from stratamail.store.catalog.directory import load
+from stratamail.store.catalog.domains import Domains
+from stratamail.store.catalog.schema import OPERATOR
+from stratamail.store.queue import deliveries
+
+_COLOURS = {OK: "green", WARNING: "yellow", FAILURE: "red"}
+
+
+@click.command("doctor")
+@click.argument("domain", required=False)
+@as_json
+@pass_session
+def doctor(session: Session, domain: str | None, as_json: bool) -> None:
+    """Look for what stands in the way: each check says ok, warning or failure, and the cure."""
+    with session.look() as conn:
+        name = Domains(conn).get(OPERATOR, domain).name if domain else None
+        directory = load(conn)
+        addresses = {one.domain for one in directory.addresses()}
+    with session.look_queue() as conn:
+        counts = deliveries.counts(None, conn)
+    findings: list[Finding] = []
+    if name is None:
+        findings += machine.check(session.settings, session.poke(wake.QUEUE), time.time())
+    for one in directory.domains():
+        if name in (None, one.name):
+            listed = len(directory.mailboxes(one.name)) + (1 if (one.alias_of or one.id) in addresses else 0)
+            owed = counts.get(one.name, deliveries.Counts())
+            findings += domain_checks.check(one, listed, owed, session.settings)
+    if as_json:
+        show.document([asdict(finding) for finding in findings])
+        return
+    for finding in findings:
+        _print(finding)
+
+
+def _print(finding: Finding) -> None:
+    level = click.style(finding.level.ljust(7), fg=_COLOURS[finding.level])
+    click.echo(f"{level}  {finding.check}: {show.plain(finding.subject)}: {show.plain(finding.text)}")
+    if finding.cure:
+        click.echo(f"         cure: {finding.cure}")

@@ -1,0 +1,46 @@
+"""Options and argument types that several commands share."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from typing import Any
+
+import click
+
+from stratamail.cli.session import Session
+from stratamail.tenancy import hostport
+from stratamail.tenancy.model import HostPort, Network
+
+pass_session = click.make_pass_decorator(Session)
+as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+password_needed = click.option(
+    "--password-stdin", "password", is_flag=True, required=True, help="Read the password: one line of standard input."
+)
+password = click.option("--password-stdin", "password", is_flag=True, help="Read a new password from standard input.")
+account = click.option("--account", metavar="NAME", help="The account it belongs to (default: the operator's).")
+
+
+class HostPortType(click.ParamType[HostPort]):
+    name = "HOST:PORT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> HostPort:
+        if isinstance(value, HostPort):
+            return value
+        try:
+            return hostport.parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class NetworkType(click.ParamType[Network | str]):
+    """A network in CIDR form; "any" stands for none at all and clears a list."""
+
+    name = "CIDR"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Network | str:
+        if value in ("any", ""):
+            return "any"
+        try:
+            return ip_network(value)
+        except ValueError as error:
+            self.fail(f'"{value}" is no network ({error}); write it as 192.0.2.0/24', param, ctx)
