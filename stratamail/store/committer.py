@@ -1,8 +1,8 @@
 """The committer: one thread, one connection, and the running commit is the batching window of the next.
 
-Writes queue.sqlite (``store.session``). A message that was committed is told to ``listeners``; until ``filed`` is called
-for it, it counts against the bound of what may be accepted and not yet filed. All methods are the reactor's, unless they
-say otherwise.
+Writes queue.sqlite (``store.session``). A message that was committed is told to ``listeners``; until ``filed`` is
+called for it, it counts against the bound of what may be accepted and not yet filed. All methods are the reactor's,
+unless they say otherwise.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from sqlalchemy.engine import Connection
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.interfaces import IDelayedCall, IReactorFromThreads, IReactorTime
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from stratamail.mail.reply import Unavailable
@@ -35,15 +35,7 @@ _BATCH = 1000
 _BATCH_BYTES = 16 * 1000 * 1000
 
 
-class IReactor(IReactorTime, IReactorFromThreads):
-    """What the committer needs of a reactor."""
-
-
 Listener = Callable[[list[Message]], None]
-
-
-class _Clock(Protocol):
-    def seconds(self) -> float: ...
 
 
 class Committer:

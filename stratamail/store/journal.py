@@ -72,9 +72,11 @@ def insert(
         mailboxes = ",".join(map(str, new.mailboxes))
         flags = " ".join(new.flags)
         message_rows.append(
-            (seq, new.id, new.arrived, new.kind, e.sender, new.size, new.sha256, trace_size)
-            + (e.body, e.smtputf8, e.ret, e.envid, s.peer, s.helo, s.tls, s.user, mailboxes)
-            + (new.folder, flags, new.date, 1)
+            (
+                *(seq, new.id, new.arrived, new.kind, e.sender, new.size, new.sha256, trace_size),
+                *(e.body, e.smtputf8, e.ret, e.envid, s.peer, s.helo, s.tls, s.user, mailboxes),
+                *(new.folder, flags, new.date, 1),
+            )
         )
         if content is not None:
             journal_rows.append((seq, content))
@@ -82,8 +84,10 @@ def insert(
             unclaimed_rows.append((key, seq))
         for d in new.deliveries:
             delivery_rows.append(
-                (seq, d.recipient, d.key, d.domain, d.destination, d.lane, d.notify, d.orcpt)
-                + (HELD if d.held else QUEUED, new.arrived, d.held)
+                (
+                    *(seq, d.recipient, d.key, d.domain, d.destination, d.lane, d.notify, d.orcpt),
+                    *(HELD if d.held else QUEUED, new.arrived, d.held),
+                )
             )
         committed.append(
             Message(

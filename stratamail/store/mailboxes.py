@@ -1,7 +1,8 @@
 """Every mailbox's mutations, applied to its Maildir and its index and told to whoever looks at it.
 
-Writes ``mail/<domain>/<user>/``: links, folders, ``index.sqlite``. All methods are synchronous and called in one thread (the pool ``files``): that is the one order of truth, and there are no locks.
-``address`` is always the mailbox's own address in key form.
+Writes ``mail/<domain>/<user>/``: links, folders, ``index.sqlite``. All methods are synchronous and called in one thread
+(the pool ``files``): that is the one order of truth, and there are no locks. ``address`` is always the mailbox's own
+address in key form.
 """
 
 from __future__ import annotations
@@ -51,9 +52,10 @@ class _Copy:
 
 
 class Mailboxes:
-    """The mailboxes of one STATE. ``draw_uidvalidity`` never gives a number twice; ``unclean``: the last run did not end
-    by itself; ``seq_of`` maps spool ids to seq for repairs. ``listener(address, folder, change)`` is called in this
-    thread after each commit; it must not block or raise. ``open_files`` bounds the indexes held open (three files each)."""
+    """The mailboxes of one STATE. ``draw_uidvalidity`` never gives a number twice; ``unclean``: the last run did not
+    end by itself; ``seq_of`` maps spool ids to seq for repairs. ``listener(address, folder, change)`` is called in this
+    thread after each commit; it must not block or raise. ``open_files`` bounds the indexes held open (three files
+    each)."""
 
     def __init__(
         self,
@@ -81,14 +83,14 @@ class Mailboxes:
 
     # mail from the spool
 
-    def deliver(self, address: str, arrivals: Sequence[Arrival]) -> None:
-        """Link messages into INBOX, UIDs in order of seq. What is there already is left alone, what was expunged stays
-        so, and a name without its file gets it back: a replay may call this again."""
-        self._run(address, lambda index: self._deliver(address, index, arrivals))
+    def deliver(self, address: str, arrivals: Sequence[Arrival], name: str = maildir.INBOX) -> None:
+        """Link messages into INBOX (or ``name``, while there is one), UIDs in order of seq. What is there already is left
+        alone, what was expunged stays so, and a name without its file gets it back: a replay may call this again."""
+        self._run(address, lambda index: self._deliver(address, index, arrivals, maildir.canonical(name)))
 
-    def _deliver(self, address: str, index: Index, arrivals: Sequence[Arrival]) -> None:
-        folder = index.folders[maildir.INBOX]
-        root = self.layout.mailbox(address)
+    def _deliver(self, address: str, index: Index, arrivals: Sequence[Arrival], into: str) -> None:
+        folder = index.folders.get(into) or index.folders[maildir.INBOX]
+        root = self._path(address, folder)
         named = {maildir.base(a.id, a.date, a.size): a for a in sorted(arrivals, key=lambda a: a.seq)}
         names = list(named)
         marked, known = index.marked(names), index.known(names)
@@ -186,7 +188,7 @@ class Mailboxes:
         return rows
 
     def expunge(self, address: str, name: str, uids: Iterable[int] | None = None) -> list[int]:
-        """Remove what carries \\Deleted, of ``uids`` or of all; the UIDs that are gone, ascending. The spool keeps its file."""
+        """Remove what carries \\Deleted, of ``uids`` or of all; the UIDs that are gone, ascending."""
 
         def act(index: Index) -> list[int]:
             folder = self._folder(index, name)
@@ -241,9 +243,9 @@ class Mailboxes:
         keywords: dict[int, int] = {}
         for row in rows:
             unique = f"{into.uidvalidity:x}-{uid:x}"
-            id = maildir.message_id(row.base)
+            message = maildir.message_id(row.base)
             seconds = max(row.date, 0) // 1_000_000
-            base = maildir.base(id, row.date, row.size, unique) if id else f"{seconds}.{unique}.x,S={row.size}"
+            base = maildir.base(message, row.date, row.size, unique) if message else f"{seconds}.{unique}.x,S={row.size}"
             words = row.flags & ~0xFF
             if words not in keywords:
                 keywords[words] = self._mask(index, into, _words(source, words))
@@ -431,8 +433,8 @@ class Mailboxes:
         below = self._below(path, row)
         if below is not None:
             return os.path.join(path, below)
-        id = maildir.message_id(row.base)
-        source = spooled or (self.layout.message(id) if id else "")
+        message = maildir.message_id(row.base)
+        source = spooled or (self.layout.message(message) if message else "")
         if not source or not os.path.exists(source):
             return None
         target = os.path.join(path, maildir.relative(row.base, row.flags))
@@ -440,7 +442,7 @@ class Mailboxes:
         return target
 
     def _refile(self, address: str, path: str, row: Row, flags: int) -> int:
-        """Rename a row's file for its new flags; those flags, without the mark of ``new`` when it lies in ``cur`` now."""
+        """Rename a row's file for its new flags; those flags, less the mark of ``new`` when it lies in ``cur`` now."""
         below = maildir.relative(row.base, flags)
         if not below.startswith("new/"):
             flags &= ~maildir.IN_NEW

@@ -1,8 +1,8 @@
 """The one connection that writes queue.sqlite inside the server: batches, recovery after an I/O error, checkpoints.
 
-Belongs to the committer's thread. After an error of the disk nothing is believed: the connection is closed, opened anew,
-the whole WAL is brought home, and messages of the failed batch that turn out to be there are removed with their spool
-files; until that has worked every batch fails.
+Belongs to the committer's thread. After an error of the disk nothing is believed: the connection is closed, opened
+anew, the whole WAL is brought home, and messages of the failed batch that turn out to be there are removed with their
+spool files; until that has worked every batch fails.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import sqlalchemy as sa
 from attrs import define
@@ -21,10 +21,9 @@ from twisted.logger import Logger
 from stratamail.mail.reply import DiskFull, Unavailable
 from stratamail.store import database, journal
 from stratamail.store.layout import Layout
-from stratamail.store.model import Message, NewMessage
+from stratamail.store.model import NewMessage
 from stratamail.store.queue import messages
 
-T = TypeVar("T")
 _PAGE = 4096
 # pages written between two passive checkpoints
 CHECKPOINT_PAGES = 1000
@@ -89,7 +88,7 @@ class Session:
         return self._raw is not None
 
     def open(self) -> None:
-        """Open, bring the whole WAL home, and remove what a failed batch left. Raises ``sqlite3.Error``, ``OSError``."""
+        """Open, bring the whole WAL home, remove what a failed batch left. Raises ``sqlite3.Error``, ``OSError``."""
         raw = self._connect(self._layout.queue)
         try:
             busy = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
@@ -130,9 +129,9 @@ class Session:
                 self._log.warn("the connection did not close cleanly")
 
     def _remove_spool_files(self, ids: Sequence[str]) -> None:
-        for id in ids:
+        for name in ids:
             try:
-                os.unlink(self._layout.message(id))
+                os.unlink(self._layout.message(name))
             except OSError:
                 # was small, or never written; what stays goes to spool/lost at the next start
                 continue
@@ -140,7 +139,7 @@ class Session:
     # -- batches
 
     def apply(self, batch: Sequence[Request]) -> None:
-        """Commit ``batch`` in one transaction; sets ``value`` (a :class:`Message` for a new one) or ``error`` of each."""
+        """Commit ``batch`` in one transaction; sets ``value`` (a ``Message`` for a new one) or ``error`` of each."""
         if self._raw is None:
             try:
                 self.open()
@@ -158,7 +157,8 @@ class Session:
 
     def _transaction(self, batch: Sequence[Request]) -> None:
         raw, conn = self._raw, self._conn
-        assert raw is not None and conn is not None
+        assert raw is not None
+        assert conn is not None
         raw.execute("BEGIN IMMEDIATE")
         try:
             run: list[Request] = []
@@ -269,7 +269,3 @@ class Session:
 def primary(error: sqlite3.Error) -> int:
     """SQLite's primary result code of an error, 0 when it has none."""
     return int(getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
-
-
-def committed(request: Request) -> Message | None:
-    return request.value if isinstance(request.value, Message) and request.error is None else None

@@ -314,3 +314,18 @@ def _write_all(fd: int, data: bytes) -> None:
 def _spoken(error: OSError) -> Exception:
     """What the peer hears of an error of the disk: never a permanent refusal."""
     return DiskFull() if error.errno in (errno.ENOSPC, errno.EDQUOT) else Unavailable(reason="spool-error")
+
+
+def write_file(path: str, content: bytes) -> None:
+    """A new file with ``content``, mode 0440; one that a crash left under this name is replaced."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        fd = os.open(path, flags, 0o440)
+    except FileExistsError:
+        os.unlink(path)
+        fd = os.open(path, flags, 0o440)
+    try:
+        if os.write(fd, content) != len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+    finally:
+        os.close(fd)

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, delete, insert, select, text, update
+from sqlalchemy import Select, bindparam, delete, insert, select, text, update
 from sqlalchemy.engine import Connection
 
 from stratamail.store.model import Message, Source
@@ -39,7 +39,7 @@ MESSAGE_COLUMNS = (
 _IN = "IN (SELECT value FROM json_each(:seqs))"
 
 
-def from_row(row: Sequence[Any] | Row[Any]) -> Message:
+def from_row(row: Sequence[Any]) -> Message:
     """A Message from a row that begins with :data:`MESSAGE_COLUMNS`."""
     return Message(
         seq=row[0],
@@ -118,8 +118,8 @@ def content(conn: Connection, seq: int) -> bytes | None:
 def mark_filed(conn: Connection, seqs: Iterable[int]) -> None:
     """Spool file, links and folders of these are durable: the mark and the body go."""
     given = {"seqs": json.dumps(list(seqs))}
-    conn.execute(text(f"DELETE FROM journal WHERE seq {_IN}"), given)
-    conn.execute(text(f"UPDATE messages SET unfiled = 0 WHERE seq {_IN}"), given)
+    conn.execute(delete(journal).where(text(f"seq {_IN}")), given)
+    conn.execute(update(messages).where(text(f"seq {_IN}")).values(unfiled=False), given)
 
 
 def claim(conn: Connection, mailbox: int, keys: Iterable[str]) -> list[int]:
