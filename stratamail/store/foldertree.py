@@ -49,7 +49,7 @@ def listing(index: Index) -> list[FolderInfo]:
 
 
 class Tree:
-    """The folders of one mailbox. ``touched`` collects directories with changed entries, ``gone`` names that sessions lose."""
+    """The folders of one mailbox. ``touched`` collects changed directories, ``gone`` the names that sessions lose."""
 
     def __init__(self, index: Index, root: str, draw_uidvalidity: Callable[[], int]) -> None:
         self.touched: set[str] = set()

@@ -1,8 +1,8 @@
 """One mailbox's index file: UIDs, flags, mod-sequences, and rendered bytes that it is given and cannot read.
 
-Writes ``mail/<domain>/<user>/index.sqlite`` (WAL, ``synchronous=NORMAL``: a cache that the Maildir can rebuild). What must
-never repeat (UIDs, mod-sequences) is reserved in blocks by transactions that are durable before a number of the block is
-used. One thread uses an Index at a time.
+Writes ``mail/<domain>/<user>/index.sqlite`` (WAL, ``synchronous=NORMAL``: a cache that the Maildir can rebuild). What
+must never repeat (UIDs, mod-sequences) is reserved in blocks by transactions that are durable before a number of the
+block is used. One thread uses an Index at a time.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Folder:
 
 
 class Columns:
-    """A folder's messages in ascending UID, as columns: arrays of uid, modseq, flags, size, date, and the file names."""
+    """A folder's messages in ascending UID, as columns: arrays of uid, modseq, flags, size, date, and file names."""
 
     __slots__ = ("bases", "dates", "flags", "modseqs", "sizes", "uids")
 
@@ -163,7 +163,7 @@ class Index:
 
     @contextlib.contextmanager
     def change(self, durable: bool = False) -> Iterator[None]:
-        """A transaction. When it fails the counters in memory are behind: the caller closes this Index and opens anew."""
+        """A transaction. When it fails the counters in memory may be ahead: the caller closes this Index."""
         if durable:
             self._db.execute("PRAGMA synchronous=FULL")
         self._db.execute("BEGIN IMMEDIATE")
@@ -373,7 +373,7 @@ class Index:
     def tally(self, since: int, until: int) -> dict[str, int]:
         """File name → flags of what was dated in [since, until), copies included."""
         found = self._db.execute("SELECT base, flags FROM messages WHERE date >= ? AND date < ?", (since, until))
-        return {name: flags for name, flags in found}
+        return dict(found.fetchall())
 
     # rendered bytes
 

@@ -1,17 +1,16 @@
 """What ``store.mailboxes`` takes, gives and tells, as frozen values. Touches no disk.
 
-Flags are text where a client's words come in and bits (``store.maildir``, a folder's keywords from bit 8 on) where rows go out.
+Flags are text where a client's words come in, and bits (``store.maildir``, a folder's keywords from bit 8 on) where rows
+go out.
 """
 
 from __future__ import annotations
-
-from typing import Union
 
 from attrs import frozen
 
 from stratamail.store.index import Columns, Row
 
-Keywords = tuple[Union[str, None], ...]
+Keywords = tuple[str | None, ...]
 
 
 class MailboxError(Exception):
@@ -116,4 +115,4 @@ class Replaced:
     """The folder (or with the name "" every one) is not what it was: deleted, renamed or rebuilt; open it anew."""
 
 
-Change = Union[Added, Flagged, Removed, Replaced]
+Change = Added | Flagged | Removed | Replaced

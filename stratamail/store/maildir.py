@@ -1,17 +1,18 @@
 """Names and files of a Maildir++ (one mailbox's folders): which file is which message, and the moves between names.
 
-Writes hard links below ``mail/<domain>/<user>/``: ``new/BASE`` while nobody has flagged it, then ``cur/BASE:2,FLAGS``. BASE is
-``SECONDS.ID.COPY,S=SIZE``: ID names the message in the spool, COPY is ``0`` for the delivery and unique for each later
-copy. Any other name is some other tool's file and is served too. Syncs nothing.
+Writes hard links below ``mail/<domain>/<user>/``: ``new/BASE`` while nobody has flagged it, then ``cur/BASE:2,FLAGS``.
+BASE is ``SECONDS.ID.COPY,S=SIZE``: ID names the message in the spool, COPY is ``0`` for the delivery and unique for each
+later copy. Any other name is some other tool's file and is served too. Syncs nothing.
 """
 
 from __future__ import annotations
 
-import base64
 import errno
 import os
 import re
 from collections.abc import Iterator
+
+from stratamail.mail import utf7
 
 INBOX = "INBOX"
 
@@ -87,41 +88,6 @@ def parse(filename: str) -> tuple[str, int]:
 # folders
 
 
-def encode(text: str) -> str:
-    """Modified UTF-7 (RFC 3501 section 5.1.3)."""
-    out: list[str] = []
-    pending = ""
-    for char in [*text, ""]:
-        if char and not " " <= char <= "~":
-            pending += char
-            continue
-        if pending:
-            packed = base64.b64encode(pending.encode("utf-16-be", "surrogatepass")).decode("ascii")
-            out.append("&" + packed.rstrip("=").replace("/", ",") + "-")
-            pending = ""
-        out.append("&-" if char == "&" else char)
-    return "".join(out)
-
-
-def decode(text: str) -> str:
-    """The inverse of :func:`encode`; raises ValueError for what is no modified UTF-7."""
-    out: list[str] = []
-    for i, piece in enumerate(text.split("&")):
-        if i == 0:
-            out.append(piece)
-            continue
-        packed, dash, rest = piece.partition("-")
-        if not dash:
-            raise ValueError(f"unended shift in {text!r}")
-        if not packed:
-            out.append("&")
-        else:
-            raw = base64.b64decode(packed.replace(",", "/") + "=" * (-len(packed) % 4), validate=True)
-            out.append(raw.decode("utf-16-be", "surrogatepass"))
-        out.append(rest)
-    return "".join(out)
-
-
 def canonical(name: str) -> str:
     """INBOX in capitals whatever the client wrote, also as the parent of others (RFC 3501 section 5.1)."""
     first, slash, rest = name.partition("/")
@@ -132,7 +98,9 @@ def directory(name: str) -> str:
     """A folder's directory below the Maildir root, "" for INBOX. A dot inside a name is ``&AC4-``."""
     if name == INBOX:
         return ""
-    return "." + ".".join(encode(part).replace(".", "&AC4-") for part in name.split("/"))
+    return "." + ".".join(
+        utf7.encode(part).decode("utf-8", "surrogatepass").replace(".", "&AC4-") for part in name.split("/")
+    )
 
 
 def folder(directory: str) -> str | None:
@@ -140,7 +108,7 @@ def folder(directory: str) -> str | None:
     if not directory.startswith(".") or len(directory) < 2:
         return None
     try:
-        parts = [decode(part) for part in directory[1:].split(".")]
+        parts = [utf7.decode(part.replace("&AC4-", ".").encode("utf-8")) for part in directory[1:].split(".")]
         name = "/".join(parts)
         encoded = name.encode("utf-8")
     except (ValueError, UnicodeError):
@@ -207,7 +175,7 @@ def scan(path: str) -> Iterator[tuple[str, int, str]]:
 
 
 def find(path: str, name: str) -> tuple[int, str] | None:
-    """Where the file called BASE ``name`` is now, whatever flags another tool gave it: (flags, path below the folder)."""
+    """Where BASE ``name`` is now, whatever flags another tool gave it: (flags, path below the folder)."""
     for found, flags, below in scan(path):
         if found == name:
             return flags, below

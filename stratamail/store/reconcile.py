@@ -1,8 +1,8 @@
 """Make an index and its Maildir agree again: at the first use of a mailbox, after an unclean start, after a loss.
 
-Writes links below the mailbox and rows in its index. Believes marks only: a name that the index knows without a mark and
-whose file is gone is linked again from the spool; a file that the index does not know gets a UID above all that were
-reserved, in order of seq; a marked name is removed.
+Writes links below the mailbox and rows in its index. Believes marks only: a name that the index knows without a mark
+and whose file is gone is linked again from the spool; a file that the index does not know gets a UID above all that
+were reserved, in order of seq; a marked name is removed.
 """
 
 from __future__ import annotations
@@ -116,12 +116,12 @@ class Reconciler:
             index.save(folder)
 
     def _link_again(self, path: str, base: str, flags: int) -> bool:
-        id = maildir.message_id(base)
+        message = maildir.message_id(base)
         target = os.path.join(path, maildir.relative(base, flags))
         try:
-            if not id:
+            if not message:
                 return False
-            maildir.link(self._spool_path(id), target)
+            maildir.link(self._spool_path(message), target)
         except FileNotFoundError:
             return False
         self.touched.add(os.path.dirname(target))
@@ -154,7 +154,7 @@ class Reconciler:
     def _ordered(self, names: list[str]) -> list[str]:
         seqs: dict[str, int] = {}
         if self._seq_of is not None:
-            ids = [id for id in map(maildir.message_id, names) if id]
+            ids = [found for found in map(maildir.message_id, names) if found]
             for i in range(0, len(ids), _SLICE):
                 seqs.update(self._seq_of(ids[i : i + _SLICE]))
         # ids of one time agree with seq nearly always; where seq is known for both it decides

@@ -1,0 +1,259 @@
+"""One mailbox, shared by all its sessions: its folders by name, and the way to the thread that changes them.
+
+An append writes a spool file and a message row, both durable, before the copy is linked into its folder and synced.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from attrs import frozen
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from stratamail.mail.envelope import Envelope
+from stratamail.mail.reply import DiskFull
+from stratamail.shadow import reading
+from stratamail.shadow.folder import Folder
+from stratamail.shadow.view import Row, View
+from stratamail.store import durable, maildir
+from stratamail.store.mailbox_values import Appended, Arrival, Change, FolderInfo, MailboxError, Status
+from stratamail.store.mailboxes import Mailboxes
+from stratamail.store.model import APPENDED, Message, NewMessage, Source
+from stratamail.store.pool import Pool
+from stratamail.store.spool import Body, Spool
+
+__all__ = ["Box", "FolderInfo", "MailboxError", "Row", "Status", "Upload", "View", "Workers"]
+
+_log = Logger()
+
+SPECIAL_USE = {
+    "Archive": "\\Archive",
+    "Drafts": "\\Drafts",
+    "Junk": "\\Junk",
+    "Sent": "\\Sent",
+    "Trash": "\\Trash",
+}
+"""RFC 6154, by the names that every mailbox has."""
+
+
+class Clock(Protocol):
+    def seconds(self) -> float: ...
+
+
+@frozen
+class Workers:
+    """What every box works with. ``commit`` makes a message row durable."""
+
+    mailboxes: Mailboxes
+    files: Pool
+    disk: Pool
+    clock: Clock
+    spool: Spool | None = None
+    commit: Callable[[NewMessage], Awaitable[Message]] | None = None
+
+
+@frozen
+class Upload:
+    """A message to be appended: ``body`` is filled with ``write``; ``date`` microseconds, None for now."""
+
+    body: Body
+    flags: frozenset[str] = frozenset()
+    date: int | None = None
+
+
+class Box:
+    """Made by :class:`stratamail.shadow.shadow.Shadow` only, one for each mailbox."""
+
+    def __init__(self, address: str, workers: Workers) -> None:
+        self.address = address
+        self._workers = workers
+        self._loaded: dict[str, Folder] = {}
+        self._root = workers.mailboxes.layout.mailbox(address)
+
+    # folders
+
+    async def folders(self) -> list[FolderInfo]:
+        """All folders by name, INBOX first; also parents without mail, and subscribed names without a folder."""
+        found: list[FolderInfo] = await self._files(self._workers.mailboxes.folders)
+        return found
+
+    async def create(self, name: str) -> None:
+        await self._files(self._workers.mailboxes.create, name)
+
+    async def delete(self, name: str) -> None:
+        await self._files(self._workers.mailboxes.delete, name)
+
+    async def rename(self, old: str, new: str) -> None:
+        await self._files(self._workers.mailboxes.rename, old, new)
+
+    async def subscribe(self, name: str) -> None:
+        await self._files(self._workers.mailboxes.subscribe, name, True)
+
+    async def unsubscribe(self, name: str) -> None:
+        await self._files(self._workers.mailboxes.subscribe, name, False)
+
+    @staticmethod
+    def special_use(name: str) -> str:
+        """The special-use attribute of a folder, "" for none."""
+        return SPECIAL_USE.get(name, "")
+
+    async def status(self, name: str) -> Status:
+        """Counts without opening it; MailboxError "NONEXISTENT"."""
+        name = maildir.canonical(name)
+        folder = self._loaded.get(name)
+        if folder is None or not folder.alive:
+            found: Status = await self._files(self._workers.mailboxes.status, name)
+            return found
+        uids = folder.columns.uids
+        recent = sum(1 for uid in reversed(uids) if uid >= folder.recent) if uids and uids[-1] >= folder.recent else 0
+        return Status(
+            len(uids), recent, folder.unseen, folder.uidnext, folder.uidvalidity, folder.highestmodseq,
+            sum(folder.columns.sizes),
+        )  # fmt: skip
+
+    async def select(self, name: str, read_only: bool, notify: Callable[[], None]) -> View:
+        """Open a folder for a session; MailboxError "NONEXISTENT". The caller closes the view."""
+        return View(self, await self._folder(maildir.canonical(name)), read_only, notify)
+
+    async def _folder(self, name: str) -> Folder:
+        folder = self._loaded.get(name)
+        while folder is None or not folder.alive:
+            # what changes after the load's turn in the mailboxes' thread is heard after its answer
+            loaded = await self._files(self._workers.mailboxes.load, name)
+            folder = self._loaded.get(name)
+            if folder is None or not folder.alive:
+                folder = self._loaded[name] = Folder(loaded)
+        return folder
+
+    # append
+
+    def upload(self, flags: Iterable[str] = (), date: int | None = None) -> Upload:
+        """Begin a message to append: write into its ``body``, then :meth:`append`, or ``body.abandon()``."""
+        spool = self._workers.spool
+        if spool is None:
+            raise MailboxError("Nothing can be appended here", "CANNOT")
+        if not spool.reserve.allows():
+            raise MailboxError("The disk is nearly full, please try again later", "LIMIT")
+        return Upload(spool.new_body(spool.new_id(self._now()), in_file=True), frozenset(flags), date)
+
+    async def append(self, name: str, uploads: Sequence[Upload]) -> Appended:
+        """Seal, commit and file what was uploaded; durable when it returns. MailboxError "TRYCREATE" or another."""
+        try:
+            await self.require(name)
+            arrivals = [await self._commit(upload) for upload in uploads]
+        except BaseException:
+            for upload in uploads:
+                upload.body.abandon()
+            raise
+        appended: Appended = await self._files(self._workers.mailboxes.append, name, arrivals)
+        path = self.path(maildir.canonical(name))
+        folders = [os.path.join(path, "cur"), os.path.join(path, "new"), path, self._root]
+        await self._workers.disk.run(durable.sync_many, self._root, (), list(dict.fromkeys(folders)))
+        return appended
+
+    async def require(self, name: str) -> None:
+        """MailboxError "TRYCREATE" unless the folder exists."""
+        name = maildir.canonical(name)
+        folder = self._loaded.get(name)
+        if folder is not None and folder.alive:
+            return
+        try:
+            await self._files(self._workers.mailboxes.status, name)
+        except MailboxError as error:
+            raise MailboxError(error.text, "TRYCREATE") from error
+
+    async def _commit(self, upload: Upload) -> Arrival:
+        workers = self._workers
+        assert workers.commit is not None
+        body = upload.body
+        sealed = await body.seal()
+        now = self._now()
+        message = await workers.commit(
+            NewMessage(
+                id=body.id,
+                arrived=now,
+                kind=APPENDED,
+                envelope=Envelope(self.address, ()),
+                source=Source(user=self.address),
+                size=sealed.size,
+                sha256=sealed.sha256,
+                trace=b"",
+                body=None,
+            )
+        )
+        path = workers.mailboxes.layout.message(body.id)
+        date = now if upload.date is None else upload.date
+        return Arrival(body.id, message.seq, path, sealed.size, date, upload.flags)
+
+    def _now(self) -> int:
+        return int(self._workers.clock.seconds() * 1_000_000)
+
+    # for the views
+
+    async def change(self, method: str, *arguments: Any) -> Any:
+        """Call a method of the mailboxes in their thread."""
+        return await self._files(getattr(self._workers.mailboxes, method), *arguments)
+
+    async def read(self, paths: Mapping[int, str], how: Callable[[str], bytes]) -> tuple[dict[int, bytes], list[int]]:
+        """Read files in the disk pool: what was found, and the keys of what was not."""
+        if not paths:
+            return {}, []
+        return await self._workers.disk.run(reading.many, paths, how)
+
+    async def compute(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Work that reads files or takes long, in the disk pool."""
+        return await self._workers.disk.run(function, *arguments)
+
+    async def locate(self, name: str, uid: int) -> str | None:
+        try:
+            path: str | None = await self._files(self._workers.mailboxes.locate, name, uid)
+        except MailboxError:
+            return None
+        return path
+
+    def path(self, name: str) -> str:
+        return os.path.join(self._root, maildir.directory(name))
+
+    def spooled(self, base: str) -> str | None:
+        """The spool file behind a name, which outlives an expunge."""
+        id = maildir.message_id(base)  # noqa: A001  (the product's word)
+        return self._workers.mailboxes.layout.message(id) if id else None
+
+    def keep(self, name: str, kind: str, data: list[tuple[int, bytes]]) -> None:
+        self._aside(self._files(self._workers.mailboxes.keep, name, kind, data))
+
+    def claim_recent(self, folder: Folder) -> None:
+        self._aside(self._files(self._workers.mailboxes.claim_recent, folder.name, folder.recent))
+
+    def _aside(self, work: Awaitable[Any]) -> None:
+        """Nobody waits for it; a failure is logged."""
+        done: Deferred[Any] = work if isinstance(work, Deferred) else Deferred.fromCoroutine(work)  # type: ignore[arg-type]
+
+        def failed(failure: Failure) -> None:
+            if not failure.check(MailboxError, CancelledError, DiskFull):
+                _log.failure("background work on {address} failed", failure, address=self.address)
+
+        done.addErrback(failed)
+
+    def _files(self, method: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
+        return self._workers.files.run(method, self.address, *arguments)
+
+    # for the shadow
+
+    def heard(self, name: str, change: Change) -> None:
+        """A change was committed; "" names every folder."""
+        for key in [name] if name else list(self._loaded):
+            folder = self._loaded.get(key)
+            if folder is not None:
+                folder.apply(change)
+                if not folder.alive:
+                    del self._loaded[key]
+
+    @property
+    def weight(self) -> int:
+        """How many messages are in memory."""
+        return sum(len(folder.columns.uids) for folder in self._loaded.values())

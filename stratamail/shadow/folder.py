@@ -1,0 +1,155 @@
+"""One folder in memory, shared by all sessions that have it open: columns, kept true by what the mailboxes tell.
+
+Touches no disk. Everything here happens in the reactor's thread.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from typing import Protocol
+
+from stratamail.store import maildir
+from stratamail.store.index import Columns
+from stratamail.store.mailbox_values import Added, Change, Flagged, Keywords, Loaded, Removed
+
+_SYSTEM = [(bit, name) for name, bit in maildir.BUILT_IN.items()]
+
+
+class Watcher(Protocol):
+    """A session's side of a folder."""
+
+    def heard(self, added: bool, flagged: tuple[int, ...], removed: tuple[int, ...]) -> None: ...
+
+    def lost(self) -> None: ...
+
+
+class Folder:
+    """``columns`` hold the messages of now. ``columns.uids`` is never changed in place, so that a session may hold the
+    one it was told of; an expunge makes new columns. ``recent`` is the first UID that no session was told of."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self.name = loaded.name
+        self.uidvalidity = loaded.uidvalidity
+        self.uidnext = loaded.uidnext
+        self.highestmodseq = loaded.modseq
+        self.recent = loaded.recent
+        self.columns = loaded.columns
+        self.alive = True
+        self.watchers: list[Watcher] = []
+        self._keywords: Keywords = loaded.keywords
+        self._names: dict[int, tuple[str, ...]] = {}
+        self._unseen: int | None = None
+
+    @property
+    def keywords(self) -> tuple[str, ...]:
+        return tuple(word for word in self._keywords if word is not None)
+
+    @property
+    def unseen(self) -> int:
+        if self._unseen is None:
+            self._unseen = sum(not flags & maildir.SEEN for flags in self.columns.flags)
+        return self._unseen
+
+    def names(self, flags: int) -> tuple[str, ...]:
+        """The flags behind the bits, as a client reads them."""
+        found = self._names.get(flags)
+        if found is None:
+            words = enumerate(self._keywords, maildir.FIRST_KEYWORD)
+            system = [name for bit, name in _SYSTEM if flags & bit]
+            found = (*system, *(word for bit, word in words if word is not None and flags & 1 << bit))
+            if len(self._names) > 5000:
+                self._names.clear()
+            self._names[flags] = found
+        return found
+
+    def mask(self, flag: str) -> int:
+        """The bit of a flag's name in any case; 0 when no message can have it."""
+        wanted = flag.lower()
+        for bit, name in _SYSTEM:
+            if name.lower() == wanted:
+                return bit
+        for bit, word in enumerate(self._keywords, maildir.FIRST_KEYWORD):
+            if word is not None and word.lower() == wanted:
+                return 1 << bit
+        return 0
+
+    def position(self, uid: int) -> int | None:
+        """Where a UID stands in the columns of now."""
+        uids = self.columns.uids
+        i = bisect_left(uids, uid)
+        return i if i < len(uids) and uids[i] == uid else None
+
+    def apply(self, change: Change) -> None:
+        """Take note of a change that is committed, and wake the sessions."""
+        if not self.alive:
+            return
+        if isinstance(change, Added):
+            self._words(change.keywords)
+            self._add(change)
+            self._tell(True, (), ())
+        elif isinstance(change, Flagged):
+            self._words(change.keywords)
+            self._flag(change)
+            self._tell(False, tuple(uid for uid, _, _ in change.changes), ())
+        elif isinstance(change, Removed):
+            self._remove(change)
+            self._tell(False, (), change.uids)
+        else:
+            self.alive = False
+            for watcher in list(self.watchers):
+                watcher.lost()
+
+    def _tell(self, added: bool, flagged: tuple[int, ...], removed: tuple[int, ...]) -> None:
+        for watcher in list(self.watchers):
+            watcher.heard(added, flagged, removed)
+
+    def _words(self, keywords: Keywords) -> None:
+        if keywords and keywords != self._keywords:
+            self._keywords = keywords
+            self._names.clear()
+
+    def _add(self, change: Added) -> None:
+        columns = self.columns
+        # what was loaded after its commit is in the columns already
+        rows = [row for row in change.rows if row.uid >= self.uidnext]
+        if not rows:
+            return
+        for row in rows:
+            columns.modseqs.append(row.modseq)
+            columns.flags.append(row.flags)
+            columns.sizes.append(row.size)
+            columns.dates.append(row.date)
+            columns.bases.append(row.base)
+        columns.uids = columns.uids + array("I", [row.uid for row in rows])
+        self.uidnext = rows[-1].uid + 1
+        self.highestmodseq = max(self.highestmodseq, rows[-1].modseq)
+        self._unseen = None
+
+    def _flag(self, change: Flagged) -> None:
+        for uid, modseq, flags in change.changes:
+            i = self.position(uid)
+            if i is not None:
+                self.columns.flags[i] = flags
+                self.columns.modseqs[i] = modseq
+            self.highestmodseq = max(self.highestmodseq, modseq)
+        self._unseen = None
+
+    def _remove(self, change: Removed) -> None:
+        old = self.columns
+        gone = [i for i in map(self.position, change.uids) if i is not None]
+        self.highestmodseq = max(self.highestmodseq, change.modseq)
+        if not gone:
+            return
+        new = Columns()
+        for name in Columns.__slots__:
+            source = getattr(old, name)
+            kept = source[:0]
+            start = 0
+            for i in gone:
+                kept += source[start:i]
+                start = i + 1
+            kept += source[start:]
+            setattr(new, name, kept)
+        self.columns = new
+        self._unseen = None

@@ -1,0 +1,76 @@
+"""All shadow mailboxes that sessions look at, and what remains of them in memory for the next session.
+
+Writes nothing itself. Webmail opens a connection for every click: a mailbox stays loaded until others need the room.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+from weakref import WeakValueDictionary
+
+from stratamail.shadow.box import Box, Workers
+from stratamail.store.mailbox_values import Change
+from stratamail.store.mailboxes import Mailboxes
+from stratamail.store.model import Message, NewMessage
+from stratamail.store.pool import Pool
+from stratamail.store.spool import Spool
+
+ROWS_KEPT = 300_000
+BOXES_KEPT = 256
+
+
+class Reactor(Protocol):
+    def seconds(self) -> float: ...
+
+    def callFromThread(self, callable: Callable[..., object], *args: object) -> None: ...
+
+
+class Shadow:
+    """Takes the place of ``mailboxes.listener``. ``commit`` makes the row of an appended message durable, ``spool`` takes
+    its bytes; without them nothing can be appended. ``rows_kept`` bounds the messages in memory that nobody looks at."""
+
+    def __init__(
+        self,
+        mailboxes: Mailboxes,
+        files: Pool,
+        disk: Pool,
+        reactor: Reactor,
+        spool: Spool | None = None,
+        commit: Callable[[NewMessage], Awaitable[Message]] | None = None,
+        rows_kept: int = ROWS_KEPT,
+    ) -> None:
+        self._workers = Workers(mailboxes, files, disk, reactor, spool, commit)
+        self._reactor = reactor
+        self._rows_kept = rows_kept
+        self._boxes: WeakValueDictionary[str, Box] = WeakValueDictionary()
+        # the ones that outlive their sessions, least recently used first
+        self._kept: OrderedDict[str, Box] = OrderedDict()
+        mailboxes.listener = self._told
+
+    async def open(self, address: str) -> Box:
+        """The box of a mailbox (its main address in key form). A session may hold it as long as it likes."""
+        box = self._boxes.get(address)
+        if box is None:
+            box = self._boxes[address] = Box(address, self._workers)
+        self._kept[address] = box
+        self._kept.move_to_end(address)
+        self._make_room()
+        return box
+
+    def _told(self, address: str, folder: str, change: Change) -> None:
+        # in the mailboxes' thread: a box that is made this moment has not loaded anything yet
+        if address in self._boxes:
+            self._reactor.callFromThread(self._apply, address, folder, change)
+
+    def _apply(self, address: str, folder: str, change: Change) -> None:
+        box = self._boxes.get(address)
+        if box is not None:
+            box.heard(folder, change)
+
+    def _make_room(self) -> None:
+        total = sum(box.weight for box in self._kept.values())
+        while len(self._kept) > 1 and (total > self._rows_kept or len(self._kept) > BOXES_KEPT):
+            _, box = self._kept.popitem(last=False)
+            total -= box.weight
