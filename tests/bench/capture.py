@@ -45,6 +45,12 @@ class Preloaded(Postfix):
         environ = os.environ | (self.syncs.environ if verb == "start" else {})
         subprocess.run(words, capture_output=True, timeout=60, check=verb == "start", env=environ)
 
+    def count_syncs(self, syncs: Syncs) -> None:
+        """Before the start: the master hands on only the environment that it is told to."""
+        self.syncs = syncs
+        with (self.etc / "main.cf").open("a") as file:
+            file.write("import_environment = MAIL_CONFIG MAIL_LOGTAG " + " ".join(syncs.environ) + "\n")
+
     def settled(self) -> bool:
         return self.queued() == 0
 
@@ -89,7 +95,7 @@ def main() -> None:
     server = measured_server(DOMAIN, f"127.0.0.1:{free_port()}", ours)
     reference = Preloaded.primary(DOMAIN)
     assert isinstance(reference, Preloaded)
-    reference.syncs = theirs
+    reference.count_syncs(theirs)
     runs: dict[Cell, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: {"postfix": [], "stratamail": []})
     try:
         with reference:
