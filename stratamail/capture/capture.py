@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
-from twisted.internet.defer import Deferred, DeferredList, fail
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure as TwistedFailure
@@ -66,7 +66,6 @@ class Capture:
         self.peers = Peers(settings.limits, reactor.seconds)
         self._committer = committer
         self._reactor = reactor
-        self._running: set[Deferred[Message]] = set()
         self._refusals: dict[str, int] = {}
         self._networks = Networks(())
         self._networks_of: Directory | None = None
@@ -84,8 +83,8 @@ class Capture:
         return ip in self._networks
 
     def begin(self, peer: Peer, envelope: Envelope) -> Transaction:
-        """MAIL. ``envelope`` has no recipients yet. Raises ``Failure``: 553 for a sender that is not the user's own, 451 for a
-        peer over its rate, 452 when the disk reserve would be touched."""
+        """MAIL. ``envelope`` has no recipients yet. Raises ``Failure``: 553 for a sender that is not the user's own,
+        451 for a peer over its rate, 452 when the disk reserve would be touched."""
         if peer.mailbox is not None:
             # the null sender is that of receipts (RFC 8098), which mail programs submit too
             sender = envelope.sender
@@ -99,24 +98,9 @@ class Capture:
         return Transaction(self, peer, envelope)
 
     def commit(self, new: NewMessage) -> Deferred[Message]:
-        """Hand a message to the committer, and remember that it is on its way (:meth:`settled`)."""
-        done = self._committer.commit(new)
-        self._running.add(done)
-        done.addBoth(self._settle, done)
-        return done
-
-    def _settle(self, result: T, done: Deferred[Message]) -> T:
-        self._running.discard(done)
-        return result
-
-    def settled(self) -> Deferred[None]:
-        """Fires when every message whose recipients were resolved before now is committed or has failed."""
-        waiting: list[Deferred[None]] = []
-        for done in self._running:
-            signal: Deferred[None] = Deferred()
-            waiting.append(signal)
-            done.addBoth(_tell, signal)
-        return DeferredList(waiting).addCallback(lambda _: None)
+        """Make a message durable. Its recipients were resolved in the same turn, so that the committer's barrier covers
+        every capture that knows an older directory."""
+        return self._committer.commit(new)
 
     def answer(self, done: Deferred[Message]) -> Deferred[Reply]:
         """What the peer hears of a commit."""
@@ -138,7 +122,7 @@ class Capture:
         return LOCAL_ERROR
 
     def passes(self, ids: list[str]) -> Deferred[dict[str, int]]:
-        """How often each recipient's key was taken under these ids of ours. Ids that anybody made up count for nothing."""
+        """How often each recipient's key was taken under these ids of ours. Made-up ids count for nothing."""
         return self._committer.write(lambda conn: _passes(conn, ids[:200]))
 
     def take(self, envelope: Envelope, content: bytes, source: Source | None = None) -> Deferred[Message]:
@@ -215,11 +199,6 @@ class Capture:
 
 def _queued(message: Message) -> Reply:
     return Reply(250, "2.0.0", f"Ok: queued as {message.id}")
-
-
-def _tell(result: T, signal: Deferred[None]) -> T:
-    signal.callback(None)
-    return result
 
 
 def _each_once(owed: Sequence[NewDelivery]) -> tuple[NewDelivery, ...]:

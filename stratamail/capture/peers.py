@@ -67,8 +67,8 @@ class Peers:
         return self._open
 
     def connected(self, ip: IPAddress | None, bound: bool) -> Reply | None:
-        """Count a connection; a reply refuses it (it counts until :meth:`gone` all the same). ``bound``: the limit for each peer
-        applies."""
+        """Count a connection; a reply refuses it (it counts until :meth:`gone` all the same). ``bound``: the limit for
+        each peer applies."""
         self._open += 1
         peer = _peer(ip)
         count = self._connections[peer] = self._connections.get(peer, 0) + 1

@@ -21,8 +21,8 @@ LOOP = "your primary sends its mail back to us"
 
 @frozen
 class Peer:
-    """Who is speaking. ``mailbox`` is the signed-in user's at a submission door, else None; ``tls`` "" or version and cipher;
-    ``trusted`` when some domain's list names it: then the limits for each peer do not bind it."""
+    """Who is speaking. ``mailbox`` is the signed-in user's at a submission door, else None; ``tls`` "" or version and
+    cipher; ``trusted`` when some domain's list names it: then the limits for each peer do not bind it."""
 
     address: str
     ip: IPAddress | None = None
@@ -101,10 +101,10 @@ def judge_body(size: int, limit: int, bare: bool, keep_bare: bool) -> Verdict:
 
 
 def loops(hops: int, keys: Iterable[str], passes: dict[str, int]) -> dict[str, str]:
-    """Why which recipients (keys) are held: ``hops`` Received fields, ``passes`` earlier times that we took this message for
-    a key. Passing us on the way to another recipient is no loop (RFC 5321 6.3)."""
+    """Why which recipients (keys) are held: ``hops`` Received fields, ``passes`` earlier times that we took this
+    message for a key. Passing us on the way to another recipient is no loop (RFC 5321 6.3)."""
     if hops >= MAX_HOPS:
-        return {key: f"loop: {LOOP} ({hops} Received fields)" for key in keys}
+        return dict.fromkeys(keys, f"loop: {LOOP} ({hops} Received fields)")
     return {
         key: f"loop: {LOOP} (taken {passes[key] + 1} times)" for key in keys if passes.get(key, 0) >= MAX_PASSES - 1
     }

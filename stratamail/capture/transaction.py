@@ -117,10 +117,10 @@ class Transaction:
         now = capture.now()
         self._envelope = evolve(self._envelope, recipients=tuple(taken.recipient for taken in self._taken.values()))
         peer = self._peer
-        id = capture.spool.new_id(now)
+        name = capture.spool.new_id(now)
         self._trace = received(
             capture.hostname,
-            id,
+            name,
             now // 1_000_000,
             self._envelope,
             helo=peer.helo,
@@ -129,12 +129,12 @@ class Transaction:
             extended=peer.extended,
             signed_in=peer.mailbox is not None,
         )
-        self._body = capture.spool.new_body(id, self._trace)
+        self._body = capture.spool.new_body(name, self._trace)
         if peer.mailbox is not None:
             mailbox = peer.mailbox
             self._completer = Completer(
                 self._body.write,
-                id,
+                name,
                 now // 1_000_000,
                 capture.hostname,
                 lambda address: self._directory.may_send_as(mailbox, address),

@@ -1,4 +1,4 @@
-"""Mail addresses: splitting, the form in which they are compared, and the paths of MAIL and RCPT (RFC 5321 4.1.2, RFC 6531).
+"""Mail addresses: splitting, the form in which they are compared, and paths (RFC 5321 4.1.2, RFC 6531).
 
 An address is kept exactly as it came, without angle brackets; only :func:`key` forms are compared. Writes nothing.
 """
@@ -61,7 +61,7 @@ def _a_label(domain: str) -> str:
 
 
 def domain_key(domain: str) -> str:
-    """The form in which domains are compared: lower case, A-labels, no final dot. Odd input comes back in lower case."""
+    """The form in which domains are compared: lower case, A-labels, no final dot. Odd input comes back lower."""
     if not domain.isascii():
         domain = _a_label(domain)
     domain = domain.lower()
@@ -89,8 +89,8 @@ def is_routed(local: str) -> bool:
 
 
 def parse_path(raw: bytes, smtputf8: bool = False) -> tuple[str, bytes]:
-    """``(address, rest)`` of ``<path> rest``; the address is "" for the null path. A source route is dropped (RFC 5321 4.1.1.3
-    and appendix C). ``<postmaster>`` without a domain comes back so. Raises :class:`PathError`."""
+    """``(address, rest)`` of ``<path> rest``; the address is "" for the null path. A source route is dropped (RFC 5321
+    4.1.1.3 and appendix C). ``<postmaster>`` without a domain comes back so. Raises :class:`PathError`."""
     plain = _PLAIN.match(raw)
     if plain is not None and len(plain[1]) <= 254:
         return plain[1].decode("ascii"), raw[plain.end() :]

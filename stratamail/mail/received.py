@@ -68,8 +68,8 @@ def hops(header: bytes) -> int:
 
 
 def own_ids(header: bytes) -> list[str]:
-    """The ids under which a message says that it passed us, newest first. Anybody can write such a line: they count only
-    when the store knows them."""
+    """The ids under which a message says that it passed us, newest first. Anybody can write such a line: they count
+    only when the store knows them."""
     if b"(StrataMail)" not in header:
         return []
     return [match.decode("ascii") for match in _OURS.findall(header)]

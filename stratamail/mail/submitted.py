@@ -1,4 +1,4 @@
-"""What our own users' mail gets before it is as any other: a missing Date and Message-ID, and no Bcc (RFC 6409 section 8).
+"""What our own users' mail gets before it is as any other: a missing Date and Message-ID, and no Bcc (RFC 6409 8).
 
 Every other byte stays. Writes nothing.
 """
@@ -13,7 +13,7 @@ _HIDDEN = (b"bcc", b"resent-bcc")
 
 
 def complete(block: bytes, date: str, message_id: str) -> bytes:
-    """A header block (its empty line included when it has one) with what is missing, in front, and without Bcc fields."""
+    """A header block (with its empty line when it has one) with what is missing, in front, and without Bcc fields."""
     fields = headers.fields(block)
     names = {field.name for field in fields}
     front = b""

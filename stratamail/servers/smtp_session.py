@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import define, evolve, field
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IPushProducer, IReactorTime
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IPushProducer, IReactorTime, ISSLTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure as TwistedFailure
@@ -119,7 +119,7 @@ class SmtpSession(Protocol):
     def _begin(self, proxied: bool) -> None:
         """The peer is known: count it, and greet."""
         door = self._door
-        if door.implicit_tls and door.tls is not None:
+        if door.implicit_tls and door.tls is not None and not ISSLTransport.providedBy(self.transport):
             self.transport.startTLS(door.tls)
         trusted = door.capture.trusted(self._ip)
         bound = not door.submission and not trusted
@@ -360,7 +360,8 @@ class SmtpSession(Protocol):
 
     def _on_starttls(self, event: StartTls) -> None:
         engine = self._engine
-        assert engine is not None and self._door.tls is not None
+        assert engine is not None
+        assert self._door.tls is not None
         self._abandon()
         self._peer = None
         self._mailbox = None
@@ -446,8 +447,8 @@ class SmtpSession(Protocol):
         self._close()
 
     def _close(self) -> None:
-        """What was written goes out first. A peer that still sends gets a moment to read why (a close with unread octets
-        would reset the connection and take the reply with it)."""
+        """What was written goes out first. A peer that still sends gets a moment to read why (a close with unread
+        octets would reset the connection and take the reply with it)."""
         self._closing = True
         self._abandon()
         transport = self.transport

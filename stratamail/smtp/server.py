@@ -1,7 +1,7 @@
-"""The SMTP server engine, without I/O: bytes in, events out; replies in, bytes out (RFC 5321 and the extensions offered).
+"""The SMTP server engine, without I/O: bytes in, events out; replies in, bytes out (RFC 5321 and its extensions).
 
-One command is in flight: after an event that wants an answer nothing more is read until :meth:`ServerEngine.reply`. Syntax,
-sequence and limits of the language are answered here; who may send what is the door's business. Writes nothing.
+One command is in flight: after an event that wants an answer nothing more is read until :meth:`ServerEngine.reply`.
+Syntax, sequence and limits of the language are answered here; who may send what is the door's business. Writes nothing.
 
     engine.receive(data)
     while (event := engine.next_event()) is not None:
@@ -47,8 +47,8 @@ _COMMAND, _DATA, _BDAT, _AUTH = range(4)
 
 
 class ServerEngine:
-    """One connection. ``error_limit`` (0: none) closes with 421 after so many 5xx replies; ``closing`` tells the door to close
-    once :meth:`take` is written; ``buffered`` octets wait unread."""
+    """One connection. ``error_limit`` (0: none) closes with 421 after so many 5xx replies; ``closing`` tells the door
+    to close once :meth:`take` is written; ``buffered`` octets wait unread."""
 
     __slots__ = (
         "_body",

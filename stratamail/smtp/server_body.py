@@ -12,7 +12,7 @@ _END = b"\r\n.\r\n"
 
 
 class DataReader:
-    """Takes what follows 354 and gives the message without its dot-stuffing. ``bare`` is set when a CR or LF stood alone."""
+    """Takes what follows 354 and gives the message without its dot-stuffing. ``bare``: a CR or LF stood alone."""
 
     __slots__ = ("_fresh", "_held", "bare")
 

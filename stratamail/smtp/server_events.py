@@ -1,6 +1,6 @@
 """What the SMTP server engine tells its door: one frozen value per thing that needs a decision or must be known.
 
-Events that wait for :meth:`ServerEngine.reply`: Mail, Rcpt, Data, End, Credentials, StartTls. The others want no answer.
+Events that wait for :meth:`ServerEngine.reply`: Mail, Rcpt, Data, End, Credentials, StartTls. No other does.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from stratamail.mail.envelope import Recipient
 
 @frozen
 class Offer:
-    """What one door offers. ``size`` in octets is announced and enforced, ``recipients`` a message; ``auth`` is "" (none),
-    "tls" (over TLS only) or "clear" (a loopback listener); ``require_auth`` answers 530 to MAIL before sign-in."""
+    """What one door offers. ``size`` in octets is announced and enforced, ``recipients`` a message; ``auth`` is ""
+    (none), "tls" (over TLS only) or "clear" (a loopback listener); ``require_auth`` answers 530 to MAIL before sign-in."""
 
     hostname: str
     size: int
@@ -52,7 +52,7 @@ class Rcpt:
 
 @frozen
 class Data:
-    """A body is about to come (DATA, or the first BDAT of a transaction): answer 354 to take it, anything else refuses."""
+    """A body is about to come (DATA, or the first BDAT of a transaction): 354 takes it, anything else refuses."""
 
     chunking: bool = False
 
@@ -66,8 +66,8 @@ class Chunk:
 
 @frozen
 class End:
-    """The body is complete. ``size`` octets were counted; above the offer's size ``oversize`` is set and the octets past
-    it were not handed out. ``bare``: a CR or LF stood alone somewhere in it."""
+    """The body is complete. ``size`` octets were counted; above the offer's size ``oversize`` is set, and the octets
+    past it were not handed out. ``bare``: a CR or LF stood alone somewhere in it."""
 
     size: int
     bare: bool

@@ -1,4 +1,4 @@
-"""MAIL and RCPT: paths and parameters (RFC 5321 4.1.1.2-3, RFC 1870 SIZE, RFC 6152 BODY, RFC 6531 SMTPUTF8, RFC 3461 DSN)."""
+"""MAIL and RCPT: paths and parameters (RFC 5321 4.1.1.2-3; SIZE RFC 1870, BODY 6152, SMTPUTF8 6531, DSN 3461)."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _notify(value: bytes) -> str:
 
 
 def _orcpt(value: bytes, smtputf8: bool) -> str:
-    """RFC 3461 4.2: ``addr-type;xtext``, at most 500 octets; with SMTPUTF8 the address may be UTF-8 (RFC 6533 section 3)."""
+    """RFC 3461 4.2: ``addr-type;xtext``, at most 500 octets; with SMTPUTF8 also UTF-8 (RFC 6533 section 3)."""
     kind, semicolon, text = value.partition(b";")
     if len(value) > 500 or not semicolon or not text or not _KEYWORD.fullmatch(kind):
         raise Refusal(BAD_PARAMETER)
