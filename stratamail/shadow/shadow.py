@@ -28,8 +28,8 @@ class Reactor(Protocol):
 
 
 class Shadow:
-    """Takes the place of ``mailboxes.listener``. ``commit`` makes the row of an appended message durable, ``spool`` takes
-    its bytes; without them nothing can be appended. ``rows_kept`` bounds the messages in memory that nobody looks at."""
+    """Takes the place of ``mailboxes.listener``. ``commit`` makes the row of an appended message durable, ``spool``
+    takes its bytes; without them nothing can be appended. ``rows_kept`` bounds the messages that stay in memory."""
 
     def __init__(
         self,

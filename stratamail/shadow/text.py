@@ -38,9 +38,8 @@ def header_text(block: bytes) -> str:
     lines = []
     for field in fields(block):
         name = field.name.decode("latin-1")
-        lines.append(
-            f"{name}: {decode_words(value(block, field))}" if name else to_text(block[field.start : field.end]
-        )
+        raw = block[field.start : field.end]
+        lines.append(f"{name}: {decode_words(value(block, field))}" if name else to_text(raw))
     return "\n".join(lines)
 
 

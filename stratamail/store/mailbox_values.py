@@ -1,7 +1,7 @@
 """What ``store.mailboxes`` takes, gives and tells, as frozen values. Touches no disk.
 
-Flags are text where a client's words come in, and bits (``store.maildir``, a folder's keywords from bit 8 on) where rows
-go out.
+Flags are text where a client's words come in, and bits (``store.maildir``, a folder's keywords from bit 8 on) where
+rows go out.
 """
 
 from __future__ import annotations

@@ -245,9 +245,7 @@ class Mailboxes:
             unique = f"{into.uidvalidity:x}-{uid:x}"
             message = maildir.message_id(row.base)
             seconds = max(row.date, 0) // 1_000_000
-            base = (
-                maildir.base(message, row.date, row.size, unique) if message else f"{seconds}.{unique}.x,S={row.size}"
-            )
+            base = maildir.base(message, row.date, row.size, unique) if message else f"{seconds}.{unique},S={row.size}"
             words = row.flags & ~0xFF
             if words not in keywords:
                 keywords[words] = self._mask(index, into, _words(source, words))

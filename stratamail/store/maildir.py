@@ -1,8 +1,8 @@
 """Names and files of a Maildir++ (one mailbox's folders): which file is which message, and the moves between names.
 
 Writes hard links below ``mail/<domain>/<user>/``: ``new/BASE`` while nobody has flagged it, then ``cur/BASE:2,FLAGS``.
-BASE is ``SECONDS.ID.COPY,S=SIZE``: ID names the message in the spool, COPY is ``0`` for the delivery and unique for each
-later copy. Any other name is some other tool's file and is served too. Syncs nothing.
+BASE is ``SECONDS.ID.COPY,S=SIZE``: ID names the message in the spool, COPY is ``0`` for the delivery and unique for
+each later copy. Any other name is some other tool's file and is served too. Syncs nothing.
 """
 
 from __future__ import annotations

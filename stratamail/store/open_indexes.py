@@ -1,4 +1,4 @@
-"""The indexes that are open now, the least recently used closed first; each agrees with its Maildir before its first use.
+"""The indexes that are open now, least recently used out first; each agrees with its Maildir before its first use.
 
 Writes ``mail/epoch``, a number that grows with every unclean start: an index that carries another one is compared with
 its folders before it is served. Removes an index that is broken.
