@@ -3,9 +3,9 @@
     python -m tests.bench.capture [--grid 1x4096x1,10x4096x1,50x4096x1] [--seconds 2] [--rounds 3] [--commit-us 2000]
 
 A cell is CONNECTIONSxOCTETSxRECIPIENTS. Each round runs each cell on Postfix and then on this server (its primary
-down); figures are medians over the rounds, ``ratio`` the median of the rounds' ratios. ``syncs`` counts fsyncs a message until
-all is filed; ``filed_ratio`` compares messages a second until everything is in its Maildir. ``--commit-us`` models a
-disk whose commit takes so long. Prints one JSON document. Needs root, Postfix and gcc.
+down); figures are medians over the rounds, ``ratio`` the median of the rounds' ratios. ``syncs`` counts fsyncs a
+message until all is filed; ``filed_ratio`` compares messages a second until everything is in its Maildir.
+``--commit-us`` models a disk whose commit takes so long. Prints one JSON document. Needs root, Postfix and gcc.
 """
 
 from __future__ import annotations
