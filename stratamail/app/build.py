@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from attrs import evolve
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import UNIXServerEndpoint
 from twisted.logger import Logger
 
@@ -21,12 +23,14 @@ from stratamail.config.settings import Settings
 from stratamail.net.tls import Certificates
 from stratamail.servers import http
 from stratamail.servers.smtp import SmtpFactory
+from stratamail.shadow.shadow import Shadow
 from stratamail.store import database
 from stratamail.store.bodies import Bodies
 from stratamail.store.committer import Committer
 from stratamail.store.filing import Filing
 from stratamail.store.layout import Layout
 from stratamail.store.mailboxes import Mailboxes
+from stratamail.store.model import Message, NewMessage
 from stratamail.store.placing import Placing
 from stratamail.store.pool import Pool
 from stratamail.store.queue import messages
@@ -100,6 +104,14 @@ class Rooms:
             self.spool.make_shard,
         )
         self.filing = Filing(self.layout, self.committer, placing, self.files, self.disk, self.reactor, self.reserve)
+        self.shadow = Shadow(
+            self.mailboxes, self.files, self.disk, self.reactor, self.spool, self._commit_appended, self.filing.appended
+        )
+
+    def _commit_appended(self, new: NewMessage) -> Deferred[Message]:
+        """What a session appends belongs to its own mailbox, also when a crash cuts it short and a replay files it."""
+        mailbox = self.catalog.directory.mailbox(new.source.user)
+        return self.committer.commit(new if mailbox is None else evolve(new, mailboxes=(mailbox.id,)))
 
     def _seqs_of(self, ids: Any) -> dict[str, int]:
         with database.reading(self.queue_engine) as conn:

@@ -44,9 +44,14 @@ class Clock(Protocol):
     def seconds(self) -> float: ...
 
 
+def _nobody_files(seqs: Iterable[int]) -> None:
+    """Nothing waits to hear of it."""
+
+
 @frozen
 class Workers:
-    """What every box works with. ``commit`` makes a message row durable."""
+    """What every box works with. ``commit`` makes a message row durable and knows the mailbox by its address in
+    ``source.user``; ``appended`` is told the seqs of messages that are linked into their folder."""
 
     mailboxes: Mailboxes
     files: Pool
@@ -54,6 +59,7 @@ class Workers:
     clock: Clock
     spool: Spool | None = None
     commit: Callable[[NewMessage], Awaitable[Message]] | None = None
+    appended: Callable[[Iterable[int]], None] = _nobody_files
 
 
 @frozen
@@ -144,7 +150,7 @@ class Box:
         """Seal, commit and file what was uploaded; durable when it returns. MailboxError "TRYCREATE" or another."""
         try:
             await self.require(name)
-            arrivals = [await self._commit(upload) for upload in uploads]
+            arrivals = [await self._commit(name, upload) for upload in uploads]
         except BaseException:
             for upload in uploads:
                 upload.body.abandon()
@@ -153,6 +159,7 @@ class Box:
         path = self.path(maildir.canonical(name))
         folders = [os.path.join(path, "cur"), os.path.join(path, "new"), path, self._root]
         await self._workers.disk.run(durable.sync_many, self._root, (), list(dict.fromkeys(folders)))
+        self._workers.appended([arrival.seq for arrival in arrivals])
         return appended
 
     async def require(self, name: str) -> None:
@@ -166,12 +173,13 @@ class Box:
         except MailboxError as error:
             raise MailboxError(error.text, "TRYCREATE") from error
 
-    async def _commit(self, upload: Upload) -> Arrival:
+    async def _commit(self, name: str, upload: Upload) -> Arrival:
         workers = self._workers
         assert workers.commit is not None
         body = upload.body
         sealed = await body.seal()
         now = self._now()
+        date = now if upload.date is None else upload.date
         message = await workers.commit(
             NewMessage(
                 id=body.id,
@@ -183,10 +191,12 @@ class Box:
                 sha256=sealed.sha256,
                 trace=b"",
                 body=None,
+                folder=maildir.canonical(name),
+                flags=tuple(sorted(upload.flags)),
+                date=date,
             )
         )
         path = workers.mailboxes.layout.message(body.id)
-        date = now if upload.date is None else upload.date
         return Arrival(body.id, message.seq, path, sealed.size, date, upload.flags)
 
     def _now(self) -> int:

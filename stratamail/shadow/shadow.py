@@ -6,7 +6,7 @@ Writes nothing itself. Webmail opens a connection for every click: a mailbox sta
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 from weakref import WeakValueDictionary
 
@@ -39,9 +39,10 @@ class Shadow:
         reactor: Reactor,
         spool: Spool | None = None,
         commit: Callable[[NewMessage], Awaitable[Message]] | None = None,
+        appended: Callable[[Iterable[int]], None] = lambda seqs: None,
         rows_kept: int = ROWS_KEPT,
     ) -> None:
-        self._workers = Workers(mailboxes, files, disk, reactor, spool, commit)
+        self._workers = Workers(mailboxes, files, disk, reactor, spool, commit, appended)
         self._reactor = reactor
         self._rows_kept = rows_kept
         self._boxes: WeakValueDictionary[str, Box] = WeakValueDictionary()
