@@ -19,7 +19,7 @@ from stratamail.mail.reply import DiskFull
 from stratamail.shadow import reading
 from stratamail.shadow.folder import Folder
 from stratamail.shadow.view import Row, View
-from stratamail.store import durable, maildir
+from stratamail.store import maildir
 from stratamail.store.mailbox_values import Appended, Arrival, Change, FolderInfo, MailboxError, Status
 from stratamail.store.mailboxes import Mailboxes
 from stratamail.store.model import APPENDED, Message, NewMessage, Source
@@ -147,7 +147,8 @@ class Box:
         return Upload(spool.new_body(spool.new_id(self._now()), in_file=True), frozenset(flags), date)
 
     async def append(self, name: str, uploads: Sequence[Upload]) -> Appended:
-        """Seal, commit and file what was uploaded; durable when it returns. MailboxError "TRYCREATE" or another."""
+        """Seal, commit and file what was uploaded; durable when it returns: the rows are marked unfiled until the links
+        are synced. MailboxError "TRYCREATE" or another."""
         try:
             await self.require(name)
             arrivals = [await self._commit(name, upload) for upload in uploads]
@@ -155,11 +156,14 @@ class Box:
             for upload in uploads:
                 upload.body.abandon()
             raise
-        appended: Appended = await self._files(self._workers.mailboxes.append, name, arrivals)
-        path = self.path(maildir.canonical(name))
-        folders = [os.path.join(path, "cur"), os.path.join(path, "new"), path, self._root]
-        await self._workers.disk.run(durable.sync_many, self._root, (), list(dict.fromkeys(folders)))
-        self._workers.appended([arrival.seq for arrival in arrivals])
+        seqs = [arrival.seq for arrival in arrivals]
+        try:
+            appended: Appended = await self._files(self._workers.mailboxes.append, name, arrivals)
+        except MailboxError:
+            # the client hears NO: no replay may bring it back
+            self._workers.appended(seqs)
+            raise
+        self._workers.appended(seqs)
         return appended
 
     async def require(self, name: str) -> None:

@@ -84,8 +84,9 @@ class Mailboxes:
     # mail from the spool
 
     def deliver(self, address: str, arrivals: Sequence[Arrival], name: str = maildir.INBOX) -> None:
-        """Link messages into INBOX (or ``name``, while there is one), UIDs in order of seq. What is there already is left
-        alone, what was expunged stays so, and a name without its file gets it back: a replay may call this again."""
+        """Link messages into INBOX (or ``name``, while there is one), UIDs in order of seq. What is there already is
+        left alone, what was expunged stays so, and a name without its file gets it back: a replay may call this
+        again."""
         self._run(address, lambda index: self._deliver(address, index, arrivals, maildir.canonical(name)))
 
     def _deliver(self, address: str, index: Index, arrivals: Sequence[Arrival], into: str) -> None:
@@ -101,17 +102,16 @@ class Mailboxes:
             return
         index.reserve(folder, uids=len(fresh))
         rows = []
-        for uid, name in enumerate(fresh, folder.uidnext):
-            arrival = named[name]
-            flags = self._mask(index, folder, arrival.flags, create=False) | maildir.IN_NEW
-            below = maildir.relative(name, flags)
-            if not below.startswith("new/"):
-                flags &= ~maildir.IN_NEW
-            self._link(address, arrival.path, os.path.join(root, below))
-            rows.append(Row(uid, 0, flags, arrival.size, arrival.date, name))
         with index.change():
+            for uid, name in enumerate(fresh, folder.uidnext):
+                arrival = named[name]
+                flags = maildir.IN_NEW
+                if arrival.flags:
+                    flags = self._mask(index, folder, arrival.flags)
+                self._link(address, arrival.path, os.path.join(root, maildir.relative(name, flags)))
+                rows.append(Row(uid, 0, flags, arrival.size, arrival.date, name))
             rows = self._insert(index, folder, rows)
-        self.listener(address, folder.name, Added(tuple(rows)))
+        self.listener(address, folder.name, Added(tuple(rows), tuple(folder.keywords)))
 
     def append(self, address: str, name: str, arrivals: Sequence[Arrival]) -> Appended:
         """File spool files (of messages that are committed) in the folder ``name``, in the order given."""
