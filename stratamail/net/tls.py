@@ -101,7 +101,10 @@ class Certificates:
 
     def _read(self, name: str) -> None:
         try:
-            self._files[name] = load(os.path.join(self._folder, name))
+            context, names = load(os.path.join(self._folder, name))
+            # now or never: a context that has been used cannot be changed
+            context.set_tlsext_servername_callback(self._chosen)
+            self._files[name] = (context, names)
         except (OSError, ValueError, TypeError, SSL.Error, crypto.Error) as error:
             # perhaps half written: the next change of the file is another chance
             self.log.error("certificate {name} not taken: {error}", name=name, error=str(error))
@@ -113,8 +116,6 @@ class Certificates:
                 names.setdefault(name, context)
         for file, (context, _) in self._files.items():
             names[file[: -len(".pem")].lower()] = context
-        for context in {id(one): one for one, _ in self._files.values()}.values():
-            context.set_tlsext_servername_callback(self._chosen)
         self._by_name = names
 
     def select(self, name: str) -> SSL.Context:
