@@ -13,11 +13,12 @@ from typing import Any
 from attrs import frozen
 from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
-from twisted.names import client, dns, error
+from twisted.names import cache, client, dns, error, hosts, resolve
 from twisted.names.common import ResolverBase
 
 # one question, with its repetitions, in seconds
 _PATIENCE = (1, 3, 6)
+_RESOLV_CONF = "/etc/resolv.conf"
 
 
 class NotResolved(Exception):
@@ -52,7 +53,9 @@ class Resolver:
             if not host or not port.isdigit():
                 host, port = server, "53"
             servers = [(host.strip("[]"), int(port))]
-        self._chain: Any = client.createResolver(servers=servers, reactor=reactor)
+        questions = client.Resolver(None if servers else _RESOLV_CONF, servers, reactor=reactor)
+        chain = [hosts.Resolver(), cache.CacheResolver(reactor=reactor), questions]
+        self._chain: ResolverBase = resolve.ResolverChain(chain)
         self._shuffle = shuffle or random.Random()
 
     async def addresses(self, host: str) -> list[str]:
@@ -106,7 +109,7 @@ class Resolver:
             raise NotResolved(f"{name} is no host name", True) from None
         query = dns.Query(raw, kind, dns.IN)
         try:
-            answers, _, _ = await _base(self._chain).query(query, timeout=_PATIENCE)
+            answers, _, _ = await self._chain.query(query, timeout=_PATIENCE)
         except CancelledError:
             raise
         except (error.DNSNameError, error.DNSUnknownError) as caught:
@@ -118,11 +121,6 @@ class Resolver:
             # time-outs, SERVFAIL, REFUSED, a server that cannot be reached: another time
             raise NotResolved(f"{name}: {type(caught).__name__} from the DNS", False) from caught
         return [_value(answer.payload) for answer in answers if answer.type == kind]
-
-
-def _base(chain: Any) -> ResolverBase:
-    base: ResolverBase = chain
-    return base
 
 
 def _value(payload: Any) -> Any:

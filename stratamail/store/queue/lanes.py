@@ -14,10 +14,10 @@ import sqlalchemy as sa
 from attrs import frozen
 from sqlalchemy.engine import Connection
 
-from stratamail.store.model import DEFERRED, DELIVERED, HELD, QUEUED, RETURNED, Delivery
+from stratamail.store.model import DEFERRED, DELIVERED, HELD, PRIMARY, QUEUED, RETURNED, WORLD, Delivery
 from stratamail.store.queue import alerts
 from stratamail.store.queue.deliveries import JOINED, is_owed, read_row
-from stratamail.store.queue.schema import deliveries
+from stratamail.store.queue.schema import deliveries, messages
 
 # deferrals about the message after which the next of its mailbox is tried beside it
 PATIENCE = 3
@@ -131,22 +131,54 @@ def heads(conn: Connection, destination: str, lane: str, now: int, limit: int = 
     return [read_row(row) for row in rows]
 
 
-def next_due(conn: Connection, destination: str, lane: str) -> int | None:
-    """When the next delivery of a lane is due (µs), None when it owes nothing."""
+def next_due(conn: Connection, destination: str, lane: str, now: int) -> int | None:
+    """When the next delivery of a lane that waits is due (µs, after ``now``), None when none waits."""
     query = sa.select(sa.func.min(deliveries.c.next_attempt)).where(
-        _is_owed, deliveries.c.destination == destination, deliveries.c.lane == lane
+        _is_owed,
+        deliveries.c.destination == destination,
+        deliveries.c.lane == lane,
+        deliveries.c.next_attempt > now,
     )
     return conn.execute(query).scalar()
 
 
-def lanes(conn: Connection) -> list[tuple[str, str, int]]:
-    """``(destination, lane, owed)`` of every lane that owes something."""
-    query = (
-        sa.select(deliveries.c.destination, deliveries.c.lane, sa.func.count())
-        .where(_is_owed)
-        .group_by(deliveries.c.destination, deliveries.c.lane)
+def lanes(conn: Connection) -> list[tuple[str, str]]:
+    """``(destination, lane)`` of every lane that owes something; a few reads of an index for each, however much it owes."""
+    found = []
+    for destination in (PRIMARY, WORLD):
+        last = ""
+        while True:
+            query = (
+                sa.select(deliveries.c.lane)
+                .where(_is_owed, deliveries.c.destination == destination, deliveries.c.lane > last)
+                .order_by(deliveries.c.lane)
+                .limit(1)
+            )
+            lane = conn.execute(query).scalar()
+            if lane is None:
+                break
+            found.append((destination, lane))
+            last = lane
+    return found
+
+
+def expire(conn: Connection, lane: str, before: int, now: int, reply: str) -> int:
+    """Give up what has waited for the world since before ``before`` (µs): returned, with a report where one is owed."""
+    old = sa.select(messages.c.seq).where(messages.c.seq == deliveries.c.seq, messages.c.arrived < before)
+    sender = sa.select(messages.c.sender).where(messages.c.seq == deliveries.c.seq).scalar_subquery()
+    wanted = sa.and_(sender != "", sa.func.upper(deliveries.c.notify) != "NEVER")
+    statement = (
+        sa.update(deliveries)
+        .where(
+            _is_owed,
+            deliveries.c.destination == WORLD,
+            deliveries.c.lane == lane,
+            deliveries.c.trying == sa.false(),
+            sa.exists(old),
+        )
+        .values(state=RETURNED, finished=now, last_reply=reply, notice=sa.case((wanted, True), else_=False))
     )
-    return [(row[0], row[1], row[2]) for row in conn.execute(query)]
+    return conn.execute(statement).rowcount
 
 
 def mark(conn: Connection, ids: Sequence[int]) -> list[int]:

@@ -1,0 +1,69 @@
+"""Which delivery goes first after a silence, and what its refusal means: the canary rule, without clock or disk.
+
+A primary that is back may be half started, or freshly installed and know nobody: its refusals count only after it has
+accepted something. Three refused in a row pause the lane; what was refused in three rounds, when all that is owed was, is
+held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from stratamail.store.model import Delivery
+
+IN_A_ROW = 3
+ROUNDS = 3
+
+
+class Canary:
+    """``proven``: an acceptance stands, refusals may be believed."""
+
+    def __init__(self) -> None:
+        self.proven = False
+        # how often each delivery was refused as a canary
+        self.refusals: dict[int, int] = {}
+        self._tried: set[int] = set()
+        self._in_a_row = 0
+
+    def new_round(self) -> None:
+        """After a pause, or when the primary is said to be back."""
+        self._tried = set()
+        self._in_a_row = 0
+
+    def lapse(self) -> None:
+        """A failed connection, a 421, or three refusals in a row: a canary again."""
+        self.proven = False
+        self.new_round()
+
+    def choose(self, heads: Sequence[Delivery], listed: Callable[[str], bool]) -> Delivery | None:
+        """The next canary among the oldest of each mailbox: one to a listed recipient if there is any, the least refused
+        first, then the oldest. None: all have been tried in this round."""
+        left = [one for one in heads if one.id not in self._tried]
+        known = [one for one in left if listed(one.recipient)]
+        if not known and any(listed(one.recipient) for one in heads):
+            # all listed ones were refused in this round; strangers prove nothing
+            return None
+        chosen = known or left
+        return min(chosen, key=lambda one: (self.refusals.get(one.id, 0), one.message.seq, one.id), default=None)
+
+    def accepted(self) -> None:
+        self.proven = True
+        self.new_round()
+
+    def refused(self, id: int) -> bool:
+        """Count a refusal about message or recipient; whether the lane must pause."""
+        self.refusals[id] = self.refusals.get(id, 0) + 1
+        self._tried.add(id)
+        self._in_a_row += 1
+        return self._in_a_row >= IN_A_ROW
+
+    def exhausted(self, heads: Sequence[Delivery]) -> list[int]:
+        """All of ``heads``, when each has been refused in three rounds: they are to be held. Otherwise none."""
+        if heads and all(self.refusals.get(one.id, 0) >= ROUNDS for one in heads):
+            return [one.id for one in heads]
+        return []
+
+    def forget(self, ids: Sequence[int]) -> None:
+        """These are settled."""
+        for one in ids:
+            self.refusals.pop(one, None)
