@@ -18,9 +18,12 @@ from stratamail.app.catalog import Catalog
 from stratamail.app.doors import Doors
 from stratamail.app.privileges import Privileges
 from stratamail.app.wake import WakeFactory
+from stratamail.app.wiring import Figures, Reader
 from stratamail.capture.capture import Capture
 from stratamail.config.settings import Settings
+from stratamail.net.resolver import Resolver
 from stratamail.net.tls import Certificates
+from stratamail.outage.watch import Watch
 from stratamail.servers import http
 from stratamail.servers.smtp import SmtpFactory
 from stratamail.shadow.shadow import Shadow
@@ -64,6 +67,8 @@ class Rooms:
         self.bodies = Bodies(layout, self.queue_engine, self.committer.contents.get)
         self.capture = Capture(self.catalog.current, self.committer, self.spool, settings, reactor)
         self.signin = SignIn(self.catalog.current, self.catalog.password_hash, self.cpu, reactor)
+        self.resolver = Resolver(reactor, settings.relay.resolver)
+        self.read = Reader(self.queue_engine, self.sql)
         self.doors = Doors(reactor)
         self._ready = False
         self._wake: Any = None
@@ -82,6 +87,7 @@ class Rooms:
         )
         self.filing.start()
         await self.catalog.claim(self.filing.claim)
+        self._make_outside()
         self._make_doors()
         privileges.raise_()
         try:
@@ -89,6 +95,7 @@ class Rooms:
         finally:
             privileges.drop()
         await self._listen_for_wakes()
+        self.watch.startService()
         self._ready = True
         self.log.info("ready: {count} domains", count=len(self.catalog.directory.domains()))
 
@@ -112,6 +119,23 @@ class Rooms:
         """What a session appends belongs to its own mailbox, also when a crash cuts it short and a replay files it."""
         mailbox = self.catalog.directory.mailbox(new.source.user)
         return self.committer.commit(new if mailbox is None else evolve(new, mailboxes=(mailbox.id,)))
+
+    def _make_outside(self) -> None:
+        now = self.capture.now
+        self.watch = Watch(
+            self.reactor,
+            self.settings.probe,
+            self.settings.server.hostname,
+            self.catalog.current,
+            self.read,
+            self.committer.write,
+            self.resolver,
+            on_recovered=self._recovered,
+            figures=Figures(self.catalog.current, self.mailboxes, self.read, self.files, now),
+        )
+
+    def _recovered(self, domain: str) -> None:
+        """A primary is up again: what is owed goes out now."""
 
     def _seqs_of(self, ids: Any) -> dict[str, int]:
         with database.reading(self.queue_engine) as conn:
@@ -154,6 +178,7 @@ class Rooms:
             withdrawn = await self.catalog.reload()
             self.doors.drop(withdrawn)
             await self.catalog.claim(self.filing.claim)
+        self.watch.wake()
 
     async def stop(self) -> bool:
         """Everything down again; True when all that was committed is filed and durable."""
@@ -161,6 +186,8 @@ class Rooms:
         if self._wake is not None:
             await self._wake.stopListening()
         await self.doors.close()
+        if hasattr(self, "watch") and self.watch.running:
+            await self.watch.stopService()
         await self.capture.write_counts()
         clean = False
         if hasattr(self, "filing"):

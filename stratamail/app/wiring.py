@@ -1,0 +1,69 @@
+"""What capabilities need of each other and may not know: the queue by a connection, the figures of an outage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy.engine import Connection, Engine
+from twisted.internet.defer import Deferred
+
+from stratamail.store import database
+from stratamail.store.mailboxes import Mailboxes
+from stratamail.store.pool import Pool
+from stratamail.store.queue import events
+from stratamail.tenancy.directory import Directory
+
+T = TypeVar("T")
+
+
+class Reader:
+    """Calls a function with a reading connection, in a thread of ``pool``."""
+
+    def __init__(self, engine: Engine, pool: Pool) -> None:
+        self._engine = engine
+        self._pool = pool
+
+    def __call__(self, function: Callable[[Connection], T]) -> Deferred[T]:
+        return self._pool.run(self._read, function)
+
+    def _read(self, function: Callable[[Connection], T]) -> T:
+        with database.reading(self._engine) as conn:
+            return function(conn)
+
+
+class Figures:
+    """Messages read and answered in an outage, from the mailboxes of its domain."""
+
+    def __init__(
+        self,
+        directory: Callable[[], Directory],
+        mailboxes: Mailboxes,
+        read: Reader,
+        files: Pool,
+        now: Callable[[], int],
+    ) -> None:
+        self._directory = directory
+        self._mailboxes = mailboxes
+        self._read = read
+        self._files = files
+        self._now = now
+
+    async def __call__(self, event: events.Event) -> tuple[int, int]:
+        concerned = await self._read(lambda conn: _mailboxes(conn, event))
+        read = answered = 0
+        for id in sorted(concerned):
+            mailbox = self._directory().mailbox_by_id(id)
+            if mailbox is not None:
+                # one mailbox a hop: arrivals are filed in between
+                some = await self._files.run(self._mailboxes.tally, mailbox.address, event.opened, self._now())
+                read += some[0]
+                answered += some[1]
+        return read, answered
+
+
+def _mailboxes(conn: Connection, event: events.Event) -> set[int]:
+    found: set[int] = set()
+    for _, ids in events.message_ids(conn, event):
+        found.update(int(id) for id in ids.split(",") if id)
+    return found
