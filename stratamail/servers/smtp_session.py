@@ -136,7 +136,7 @@ class SmtpSession(Protocol):
             engine.refuse_connection(refusal)
         else:
             engine.greet()
-            self.transport.registerProducer(self, True)
+        self.transport.registerProducer(self, True)
         self._deadline.at(door.reactor.seconds() + COMMAND_TIME)
         self._flush()
 
