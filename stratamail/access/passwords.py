@@ -32,8 +32,8 @@ def make_hash(password: str) -> str:
 def verify(stored: str, password: str) -> bool:
     """Whether ``password`` belongs to ``stored``; a hash that cannot be read matches nothing."""
     try:
-        return _HASHER.verify(stored, password)
-    except (VerificationError, InvalidHashError):
+        return _HASHER.verify(stored, password.encode("utf-8", "surrogateescape"))
+    except (VerificationError, InvalidHashError, UnicodeError):
         return False
 
 

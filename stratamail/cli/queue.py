@@ -107,7 +107,8 @@ def _act(
         show.document([{"id": change.id, "outcome": change.outcome, "state": change.state} for change in done])
     else:
         for change in done:
-            click.echo(change.text, err=change in missing)
+            if change not in missing:
+                click.echo(change.text)
         if not done:
             click.echo("nothing to do")
     if missing:

@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Callable
 from typing import Any
 
-from attrs import evolve
+from attrs import asdict, evolve
 
 from stratamail.config import settings as model
 from stratamail.config import values
@@ -145,6 +145,7 @@ class _Reading:
                 line,
                 'key "hostname" in [server] is missing: the name this server greets with, such as "mx.example.net"',
             )
+        self._doors(parts.get("listen", {}))
         if self._problems:
             raise ConfigError([f"{self._name}:{line}: {problem}" for line, problem in sorted(self._problems)])
         return Settings(**{table: _TABLES[table][0](**found) for table, found in parts.items()})
@@ -162,6 +163,21 @@ class _Reading:
             except ValueError as error:
                 self._wrong(self._line_of(table, key), f'key "{key}" in [{table}]: {error}')
         return found
+
+    def _doors(self, listen: dict[str, Any]) -> None:
+        """No endpoint twice, defaults of doors that are not named included (port 0: another each time)."""
+        taken: dict[str, str] = {}
+        for door, endpoints in asdict(model.Listen(**listen), recurse=False).items():
+            if door == "proxy_trust":
+                continue
+            for endpoint in endpoints:
+                other = taken.setdefault(endpoint, door)
+                if other != door and not re.match(r"tcp6?:0(:|$)", endpoint):
+                    named = door if door in listen else other
+                    self._wrong(
+                        self._line_of("listen", named),
+                        f'key "{named}" in [listen]: "{endpoint}" is taken by {other} and {door}: one port each',
+                    )
 
     def _unknown_table(self, table: str, content: object) -> None:
         if isinstance(content, dict):
@@ -201,10 +217,12 @@ class _Reading:
 def _nearest_key(table: str, key: str) -> str:
     """The cure for an unknown key: the table it belongs in, else the nearest known one."""
     own = _TABLES[table][1] if table else {}
+    everywhere = {known: other for other, (_, readers) in _TABLES.items() for known in readers}
+    if key in everywhere:
+        return f'"{key}" belongs in [{everywhere[key]}]'
     close = difflib.get_close_matches(key, own, 1, 0.6)
     if close:
         return f'did you mean "{close[0]}"?'
-    everywhere = {known: other for other, (_, readers) in _TABLES.items() for known in readers}
     close = difflib.get_close_matches(key, everywhere, 1, 0.75)
     if close:
         return f'did you mean "{close[0]}" in [{everywhere[close[0]]}]?'

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from stratamail.config.settings import Listen
 from stratamail.tenancy.model import HostPort
 
 PATIENCE = 5.0
@@ -24,6 +25,11 @@ def is_ourselves(host: HostPort, endpoints: Sequence[str]) -> bool:
             if one == address or (one.is_unspecified and _is_local(address)):
                 return True
     return False
+
+
+def smtp_doors(listen: Listen) -> tuple[str, ...]:
+    """The endpoints at which we take mail."""
+    return (*listen.smtp, *listen.submission, *listen.submissions)
 
 
 def listening(endpoints: Sequence[str], port: int) -> list[IP]:

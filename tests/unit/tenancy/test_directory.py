@@ -1,0 +1,160 @@
+"""Who a recipient is: mailboxes, aliases, plus-addresses, groups, alias domains, and what never crosses accounts."""
+
+from __future__ import annotations
+
+import pytest
+from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stratamail.tenancy.directory import Directory
+from stratamail.tenancy.model import Address, Domain, HostPort, Mailbox
+
+ACME = Domain(1, 10, "acme.example", (HostPort("mx.acme.example"),))
+ALIAS = Domain(2, 10, "acme.test", alias_of=1)
+OTHER = Domain(3, 20, "other.example", (HostPort("mx.other.example"),), mode="relay-only")
+UMLAUT = Domain(4, 10, "xn--bcher-kva.example", (HostPort("mx.acme.example"),))
+ANNA = Mailbox(1, 10, 1, "anna@acme.example", "Anna")
+BOB = Mailbox(2, 10, 1, "bob@acme.example", state="disabled")
+STRANGER = Mailbox(3, 20, 3, "carl@other.example")
+
+
+def address(id: int, name: str, kind: str, *members: str, send_as: tuple[str, ...] = ()) -> Address:
+    return Address(id, 10, 1, name, kind, members, send_as)
+
+
+DIRECTORY = Directory(
+    [ACME, ALIAS, OTHER, UMLAUT],
+    [ANNA, BOB, STRANGER],
+    [
+        address(1, "info@acme.example", "alias", "anna@acme.example"),
+        address(
+            2, "all@acme.example", "group", "info@acme.test", "bob+x@acme.example", "anna@acme.example", "x@y.test"
+        ),
+        address(3, "round@acme.example", "group", "about@acme.example"),
+        address(4, "about@acme.example", "group", "round@acme.example", "bob@acme.example"),
+        address(5, "desk@acme.example", "shared", "anna@acme.example", send_as=("bob@acme.example",)),
+        address(6, "leak@acme.example", "group", "carl@other.example"),
+    ],
+)
+
+
+@pytest.mark.parametrize(
+    ("recipient", "mailboxes"),
+    [
+        ("anna@acme.example", (1,)),
+        ("ANNA@Acme.Example", (1,)),
+        ('"anna"@acme.example', (1,)),
+        ("anna+news@acme.example", (1,)),
+        ("anna@acme.test", (1,)),
+        ("info@acme.example", (1,)),
+        ("info+tag@ACME.test", (1,)),
+        ("bob@acme.example", (2,)),
+        ("all@acme.example", (1, 2)),
+        ("round@acme.example", (2,)),
+        ("desk@acme.example", (1,)),
+        ("leak@acme.example", ()),
+    ],
+)
+def test_a_listed_recipient_is_its_mailboxes(recipient: str, mailboxes: tuple[int, ...]) -> None:
+    found = DIRECTORY.resolve(recipient)
+    assert found.listed
+    assert found.mailboxes == mailboxes
+    assert found.unclaimed == ""
+
+
+def test_an_unlisted_recipient_is_kept_under_the_key_of_its_enrolment() -> None:
+    for recipient in ("new@acme.example", "NEW+x@acme.test", "new@ACME.example"):
+        found = DIRECTORY.resolve(recipient)
+        assert (found.listed, found.mailboxes, found.unclaimed) == (False, (), "new@acme.example")
+
+
+def test_postmaster_is_always_listed() -> None:
+    found = DIRECTORY.resolve("PostMaster@acme.example")
+    assert found.listed
+    assert found.unclaimed == "postmaster@acme.example"
+
+
+@pytest.mark.parametrize(
+    "recipient", ["a@foreign.example", "postmaster", "", "@", "a@", "@acme", "anna@acme.example.x"]
+)
+def test_what_is_not_ours_has_no_domain(recipient: str) -> None:
+    assert DIRECTORY.resolve(recipient).domain is None
+
+
+def test_the_domain_is_the_recipients_own_with_the_main_ones_settings() -> None:
+    found = DIRECTORY.resolve("anna@acme.test").domain
+    assert found is not None
+    assert (found.id, found.name, found.primaries, found.alias_of) == (2, "acme.test", ACME.primaries, 1)
+
+
+def test_relay_only_has_no_copies() -> None:
+    found = DIRECTORY.resolve("carl@other.example")
+    assert (found.listed, found.mailboxes, found.unclaimed) == (True, (), "")
+    assert DIRECTORY.resolve("nobody@other.example").unclaimed == ""
+
+
+def test_u_and_a_labels_name_one_domain() -> None:
+    assert DIRECTORY.domain("Bücher.example") == UMLAUT
+    assert DIRECTORY.domain("XN--BCHER-KVA.example.") == UMLAUT
+    assert DIRECTORY.resolve("x@bücher.example").domain == UMLAUT
+
+
+def test_a_login_is_an_address_or_an_alias_in_any_case_but_no_group() -> None:
+    assert DIRECTORY.mailbox("Info@ACME.test") == ANNA
+    assert DIRECTORY.mailbox("BOB@acme.example") == BOB
+    for login in ("all@acme.example", "anna+x@acme.example", "nobody@acme.example", "anna", ""):
+        assert DIRECTORY.mailbox(login) is None
+
+
+def test_listings() -> None:
+    assert [domain.name for domain in DIRECTORY.domains()] == [ACME.name, ALIAS.name, OTHER.name, UMLAUT.name]
+    assert list(DIRECTORY.mailboxes("acme.test")) == [ANNA, BOB]
+    assert list(DIRECTORY.mailboxes("foreign.example")) == []
+    assert len(DIRECTORY.mailboxes()) == 3
+    assert DIRECTORY.mailbox_by_id(3) == STRANGER
+    assert DIRECTORY.mailbox_by_id(99) is None
+    assert DIRECTORY.claims(ANNA) == ("anna@acme.example", "info@acme.example")
+
+
+@pytest.mark.parametrize(
+    ("sender", "anna", "bob"),
+    [
+        ("anna@acme.example", True, False),
+        ("Anna+x@ACME.test", True, False),
+        ("info@acme.example", True, False),
+        ("desk@acme.example", True, True),
+        ("all@acme.example", False, False),
+        ("nobody@acme.example", False, False),
+        ("carl@other.example", False, False),
+        ("", False, False),
+    ],
+)
+def test_who_may_send_as_whom(sender: str, anna: bool, bob: bool) -> None:
+    assert DIRECTORY.may_send_as(ANNA, sender) is anna
+    assert DIRECTORY.may_send_as(BOB, sender) is bob
+
+
+def test_same_customer() -> None:
+    assert DIRECTORY.same_customer(ANNA, "anybody@ACME.test")
+    assert not DIRECTORY.same_customer(ANNA, "carl@other.example")
+    assert not DIRECTORY.same_customer(ANNA, "x@foreign.example")
+
+
+def test_an_alias_of_a_removed_mailbox_waits_unclaimed() -> None:
+    directory = Directory([ACME], [], [address(1, "info@acme.example", "alias", "anna@acme.example")])
+    found = directory.resolve("info@acme.example")
+    assert (found.listed, found.mailboxes, found.unclaimed) == (True, (), "info@acme.example")
+
+
+def test_a_circle_of_alias_domains_ends() -> None:
+    directory = Directory([evolve(ACME, alias_of=2), ALIAS], [ANNA], [])
+    assert directory.resolve("anna@acme.example").domain is not None
+
+
+@given(st.text(max_size=40), st.sampled_from(["acme.example", "acme.test", "other.example", "foreign.example"]))
+def test_no_recipient_breaks_it(local: str, domain: str) -> None:
+    found = DIRECTORY.resolve(f"{local}@{domain}")
+    if found.domain is not None:
+        assert found.domain.name == domain
+        assert all(DIRECTORY.mailbox_by_id(box) is not None for box in found.mailboxes)
