@@ -7,28 +7,35 @@ does not read stops us from rendering more; what it sends ahead stops us from re
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Any
 
-from OpenSSL.SSL import Error as TlsError
-from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
-    IAddress, IDelayedCall, IOpenSSLServerConnectionCreator, IPushProducer, IReactorTime, ITCPTransport,
+    IAddress, IDelayedCall, IOpenSSLServerConnectionCreator, IPushProducer, IReactorTime, ISSLTransport,
 )  # fmt: skip
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from stratamail.config.settings import Settings
 from stratamail.imap import render
 from stratamail.imap.commands import Command, Logout, StartTls
 from stratamail.imap.engine import (
     LINE_AFTER, Answer, AppendHead, Continue, Event, Invalid, Overflow, Request, ServerEngine,
 )  # fmt: skip
 from stratamail.mail.reply import Failure as Spoken
+from stratamail.servers.imap_append import AppendCommand
 from stratamail.servers.imap_commands import Commands
+from stratamail.servers.imap_fetch import FetchCommand
+from stratamail.servers.imap_folders import FolderCommands
+from stratamail.servers.imap_messages import MessageCommands
 from stratamail.servers.imap_session import Done, Refusal, Session, State
+from stratamail.servers.imap_signin import CheckPassword, SignInCommands
+from stratamail.servers.proxy import ProxyError, ProxyReader
+from stratamail.shadow.shadow import Shadow
 
 Network = IPv4Network | IPv6Network
 
@@ -41,6 +48,9 @@ STILL_HERE = 120.0
 AHEAD = 65_536
 ERRORS = 20
 SHUT_DOWN = 30.0
+PROXY_WITHIN = 10.0
+GOING = "Server is going down"
+KINDS = ("imap", "imaps")
 
 
 class Gone(Exception):
@@ -48,33 +58,48 @@ class Gone(Exception):
 
 
 class ImapFactory(Factory):
-    """``commands`` execute; ``tls`` makes server connections for STARTTLS (None: not offered); ``implicit_tls``: the listener's
-    connections are encrypted from the start; ``connections`` bounds their number."""
+    """The connections of one listener. ``kind`` is "imap" or "imaps"; ``signin`` is ``async (user, password, peer) -> Mailbox |
+    None``; ``tls`` None: no STARTTLS (and no "imaps")."""
 
     noisy = False
-    log = Logger()
 
     def __init__(
         self,
-        commands: Commands,
+        kind: str,
+        shadow: Shadow,
+        settings: Settings,
         reactor: IReactorTime,
-        hostname: str,
-        tls: IOpenSSLServerConnectionCreator | None = None,
-        implicit_tls: bool = False,
-        connections: int = 2000,
+        tls: IOpenSSLServerConnectionCreator | None,
+        signin: CheckPassword,
     ) -> None:
-        self.commands = commands
+        if kind not in KINDS:
+            raise ValueError(f"no IMAP door is called {kind!r}")
+        if kind == "imaps" and tls is None:
+            raise ValueError("imaps needs TLS")
+        proxies = settings.listen.proxy_trust
+        size = settings.limits.message_size
+        self.proxied = partial(in_networks, networks=proxies)
+        self.commands = Commands(
+            SignInCommands(signin, lambda mailbox: shadow.open(mailbox.address), self.proxied),
+            FolderCommands(size),
+            MessageCommands(),
+            FetchCommand(),
+            AppendCommand(size),
+            size,
+        )
         self.reactor = reactor
-        self.hostname = hostname
+        self.hostname = settings.server.hostname
         self.tls = tls
-        self.implicit_tls = implicit_tls
-        self.connections = connections
+        self.implicit_tls = kind == "imaps"
+        self.connections = settings.limits.connections
         self.open: set[ImapProtocol] = set()
         self.closing = False
         self._empty: list[Deferred[None]] = []
 
     def buildProtocol(self, addr: IAddress | None) -> ImapProtocol:
-        return ImapProtocol(self)
+        protocol = ImapProtocol(self)
+        protocol.factory = self
+        return protocol
 
     def closed(self, protocol: ImapProtocol) -> None:
         self.open.discard(protocol)
@@ -92,7 +117,7 @@ class ImapFactory(Factory):
             return done
         self._empty.append(done)
         for protocol in list(self.open):
-            protocol.finish("Server is going down")
+            protocol.finish(GOING)
         last = self.reactor.callLater(SHUT_DOWN, self._abort)
 
         def over(result: None) -> None:
@@ -118,6 +143,8 @@ class ImapProtocol(Protocol):
     """One connection. It is the session's ``Link``, and the producer that the transport pauses when the client is slow."""
 
     log = Logger()
+    # the reactor's transports and TLS's; zope's interfaces do not say all that both can
+    transport: Any
 
     def __init__(self, factory: ImapFactory) -> None:
         self.owner = factory
@@ -135,34 +162,79 @@ class ImapProtocol(Protocol):
         self._timer: IDelayedCall | None = None
         self._sign_in_by = 0.0
         self._errors = 0
+        self._begun = False
+        self._proxy: ProxyReader | None = None
+        self._refusal = ""
+        self.clear_auth = False
 
     # transport
 
     def connectionMade(self) -> None:
-        assert self.transport is not None
-        address = self.transport.getPeer()
-        self.peer = address.host if isinstance(address, IPv4Address | IPv6Address) else ""
-        self.session.peer = self.peer
-        if ITCPTransport.providedBy(self.transport):
-            self.transport.setTcpNoDelay(True)
-            self.transport.setTcpKeepAlive(True)
+        transport = self.transport
+        if hasattr(transport, "setTcpNoDelay"):
+            transport.setTcpNoDelay(True)
+            transport.setTcpKeepAlive(True)
+        self.peer = getattr(transport.getPeer(), "host", "") or ""
         too_many = len(self.owner.open) >= self.owner.connections
         self.owner.open.add(self)
-        if self.owner.closing or too_many:
-            self.bye("Too many connections" if too_many else "Server is going down")
+        self._sign_in_by = self.owner.reactor.seconds() + SIGN_IN_WITHIN
+        if too_many or self.owner.closing:
+            self._refusal = "Too many connections" if too_many else GOING
+        if self.owner.proxied(self.peer):
+            self._proxy = ProxyReader()
+            self._timer = self.owner.reactor.callLater(PROXY_WITHIN, self.abort)
+        else:
+            self._begin(proxied=False)
+
+    def _begin(self, proxied: bool) -> None:
+        """The peer is known: greet it."""
+        owner = self.owner
+        if owner.implicit_tls and owner.tls is not None and not ISSLTransport.providedBy(self.transport):
+            self.transport.startTLS(owner.tls)
+        self.clear_auth = not proxied and _on_loopback(self.transport)
+        self.session.peer = self.peer
+        self._begun = True
+        if self._refusal:
+            self.bye(self._refusal)
             return
         self.transport.registerProducer(self, True)
-        self._sign_in_by = self.owner.reactor.seconds() + SIGN_IN_WITHIN
         code = "CAPABILITY " + " ".join(self._capabilities())
-        self.write(render.condition("*", "OK", f"{self.owner.hostname} ready", code))
+        self.write(render.condition("*", "OK", f"{owner.hostname} ready", code))
         Deferred.fromCoroutine(self._serve()).addErrback(self._failed)
 
+    def _read_proxy(self, data: bytes) -> None:
+        reader = self._proxy
+        if reader is None or self.lost:
+            return
+        try:
+            found = reader.feed(data)
+        except ProxyError as error:
+            self.log.warn("bad PROXY header from {peer}: {error}", peer=self.peer, error=str(error))
+            self._proxy = None
+            self.abort()
+            return
+        if found is None:
+            return
+        self._proxy = None
+        self._stop_timer()
+        if found.address is not None:
+            self.peer = found.address
+        self._begin(found.present)
+        if found.rest and self.owner.implicit_tls:
+            # these octets are TLS's: the layer that startTLS put in has to see them first
+            self.transport.protocol.dataReceived(found.rest)
+        elif found.rest:
+            self.dataReceived(found.rest)
+
     def dataReceived(self, data: bytes) -> None:
+        if not self._begun:
+            self._read_proxy(data)
+            return
         self.engine.receive(data)
         if self._waiting is not None:
             waiting, self._waiting = self._waiting, None
             waiting.callback(None)
-        elif self.engine.buffered > AHEAD and not self._reading_stopped and not self.lost and self.transport:
+        elif self.engine.buffered > AHEAD and not self._reading_stopped and not self.lost:
             self._reading_stopped = True
             self.transport.pauseProducing()
 
@@ -191,7 +263,7 @@ class ImapProtocol(Protocol):
     # the session's link
 
     def write(self, data: bytes) -> None:
-        if not self.lost and self.transport is not None:
+        if not self.lost:
             self.transport.write(data)
 
     @property
@@ -240,7 +312,7 @@ class ImapProtocol(Protocol):
         return event.line
 
     async def _more(self) -> None:
-        if self._reading_stopped and self.transport is not None:
+        if self._reading_stopped:
             self._reading_stopped = False
             self.transport.resumeProducing()
         self._waiting = Deferred()
@@ -292,7 +364,7 @@ class ImapProtocol(Protocol):
     def _close(self) -> None:
         self.session.end()
         self._stop_timer()
-        if self.transport is not None and not self.lost:
+        if not self.lost:
             self.transport.unregisterProducer()
             if self._reading_stopped:
                 self._reading_stopped = False
@@ -309,8 +381,8 @@ class ImapProtocol(Protocol):
             self.bye(text)
 
     def abort(self) -> None:
-        if self.transport is not None and not self.lost:
-            self.transport.abortConnection()  # type: ignore[attr-defined]
+        if not self.lost:
+            self.transport.abortConnection()
 
     # the loop
 
@@ -323,7 +395,7 @@ class ImapProtocol(Protocol):
             finally:
                 self._busy = False
             if self._leaving:
-                self.bye("Server is going down")
+                self.bye(GOING)
                 return
             if self._full:
                 await self.drain()
@@ -394,18 +466,29 @@ class ImapProtocol(Protocol):
             self.bye("Commands sent ahead of TLS")
             return
         self.write(render.condition(tag, "OK", "Begin TLS negotiation now"))
-        assert self.transport is not None
-        self.transport.startTLS(self.owner.tls)  # type: ignore[attr-defined]
+        self.transport.startTLS(self.owner.tls)
         self.secure = True
         self.session.peer = self.peer
 
     def _capabilities(self) -> list[str]:
-        return self.owner.commands.capabilities(self.secure, self.owner.tls is not None and not self.secure)
+        starttls = self.owner.tls is not None and not self.secure
+        return self.owner.commands.capabilities(self.secure or self.clear_auth, starttls)
 
     def _failed(self, failure: Failure) -> None:
-        if failure.check(Gone, CancelledError, ConnectionDone, TlsError) is None:
+        if failure.check(Gone, CancelledError) is None:
             self.log.failure("IMAP session failed", failure=failure)
             self.abort()
+
+
+def _on_loopback(transport: Any) -> bool:
+    """Whether the listener's address is one that only this machine reaches (a UNIX socket has no host)."""
+    host = getattr(transport.getHost(), "host", None)
+    if host is None:
+        return True
+    try:
+        return ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
 
 
 def in_networks(address: str, networks: Collection[Network]) -> bool:

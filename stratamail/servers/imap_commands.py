@@ -42,7 +42,6 @@ class Commands:
         append: AppendCommand,
         message_size: int,
     ) -> None:
-        self._signin = signin
         self._append = append
         self._message_size = message_size
         self._handlers: dict[type, tuple[Collection[State], Handler]] = {
@@ -74,12 +73,12 @@ class Commands:
             ask.Fetch: (SELECTED, fetch.fetch),
         }
 
-    def capabilities(self, secure: bool, starttls: bool) -> list[str]:
+    def capabilities(self, passwords: bool, starttls: bool) -> list[str]:
         """The same before and after sign-in: webmail reads it once."""
         offered = [*CAPABILITIES, f"APPENDLIMIT={self._message_size}"]
         if starttls:
             offered.append("STARTTLS")
-        if secure or self._signin.clear_auth:
+        if passwords:
             offered += ["AUTH=PLAIN", "AUTH=LOGIN"]
         else:
             offered.append("LOGINDISABLED")

@@ -5,30 +5,15 @@ Writes nothing to disk itself: the box does.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import TypeVar
-
 from stratamail.imap import listing, render
 from stratamail.imap.commands import (
     Create, Delete, Idle, List, Lsub, Rename, Select, Status, Subscribe, Unsubscribe,
 )  # fmt: skip
 from stratamail.imap.engine import Answer
-from stratamail.servers.imap_session import Done, Refusal, Session, State
-from stratamail.shadow.box import View
-from stratamail.store.mailbox_values import FolderInfo, MailboxError
-
-T = TypeVar("T")
-
-SPECIAL_USE = {"Sent": "\\Sent", "Drafts": "\\Drafts", "Trash": "\\Trash", "Junk": "\\Junk", "Archive": "\\Archive"}
-SYSTEM_FLAGS = ("\\Answered", "\\Flagged", "\\Deleted", "\\Seen", "\\Draft")
-
-
-async def refused(work: Awaitable[T]) -> T:
-    """Turns the store's refusals into the session's."""
-    try:
-        return await work
-    except MailboxError as error:
-        raise Refusal(error.text, error.code) from error
+from stratamail.servers.imap_session import SYSTEM_FLAGS, Done, Refusal, Session, State, refused
+from stratamail.shadow.box import SPECIAL_USE
+from stratamail.shadow.view import View
+from stratamail.store.mailbox_values import FolderInfo
 
 
 class FolderCommands:
@@ -46,6 +31,7 @@ class FolderCommands:
             view.close()
             raise Refusal("Too late")
         session.view = view
+        session.known_keywords = len(view.keywords)
         session.state = State.SELECTED
         session.write(_opened(view))
         return Done("Selected", "READ-ONLY" if command.read_only else "READ-WRITE")
@@ -57,12 +43,20 @@ class FolderCommands:
         return Done("Created")
 
     async def delete(self, session: Session, tag: str, command: Delete) -> Done:
+        self._leave_if_open(session, command.mailbox)
         await refused(session.the_box().delete(command.mailbox))
         return Done("Deleted")
 
     async def rename(self, session: Session, tag: str, command: Rename) -> Done:
+        self._leave_if_open(session, command.old)
         await refused(session.the_box().rename(command.old, command.new))
         return Done("Renamed")
+
+    def _leave_if_open(self, session: Session, name: str) -> None:
+        """A client that takes away the folder it has open knows that it is no more; others are told BYE."""
+        view = session.view
+        if view is not None and name != "INBOX" and (view.name == name or view.name.startswith(name + "/")):
+            session.leave()
 
     async def subscribe(self, session: Session, tag: str, command: Subscribe) -> Done:
         await refused(session.the_box().subscribe(command.mailbox))

@@ -6,17 +6,23 @@ Writes nothing to disk.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from attrs import frozen
 
 from stratamail.imap import render
 from stratamail.imap.engine import Event
-from stratamail.shadow.box import Box, View
-from stratamail.shadow.updates import Exists, Expunged, Flags, Update
+from stratamail.shadow.box import Box
+from stratamail.shadow.updates import Exists, Expunged, Update
+from stratamail.shadow.view import View
+from stratamail.store.mailbox_values import MailboxError
 from stratamail.tenancy.model import Mailbox
+
+T = TypeVar("T")
+
+SYSTEM_FLAGS = ("\\Answered", "\\Flagged", "\\Deleted", "\\Seen", "\\Draft")
 
 
 class State(Enum):
@@ -36,6 +42,14 @@ class Refusal(Exception):
         self.state = state
 
 
+async def refused(work: Awaitable[T]) -> T:
+    """Turns the store's refusals into the session's."""
+    try:
+        return await work
+    except MailboxError as error:
+        raise Refusal(error.text, error.code) from error
+
+
 @frozen
 class Done:
     """A tagged OK. ``expunges``: EXPUNGE responses may stand before it (never after FETCH, STORE or SEARCH by number,
@@ -51,11 +65,18 @@ class Link(Protocol):
 
     peer: str
     secure: bool
+    clear_auth: bool
 
     def write(self, data: bytes) -> None: ...
 
     async def drain(self) -> None:
         """Wait until the client has taken most of what was written; lets other work run."""
+
+    def bye(self, text: str) -> None:
+        """Say BYE and close."""
+
+    def abort(self) -> None:
+        """Cut the connection: what was begun cannot be finished."""
 
     async def event(self) -> Event:
         """The engine's next event."""
@@ -78,6 +99,7 @@ class Session:
         self.box: Box | None = None
         self.view: View | None = None
         self.peer = link.peer
+        self.known_keywords = 0
         self.on_change: Callable[[], None] | None = None
 
     def write(self, data: bytes) -> None:
@@ -98,10 +120,23 @@ class Session:
 
     def tell(self, expunges: bool = True) -> None:
         """Write what has happened to the selected folder since the last time."""
-        if self.view is not None:
-            data = b"".join(render_update(update) for update in self.view.updates(expunges))
-            if data:
-                self.write(data)
+        view = self.view
+        if view is None:
+            return
+        if not view.alive:
+            self.link.bye("The mailbox was removed or renamed")
+            return
+        self.tell_keywords()
+        data = b"".join(render_update(update) for update in view.updates(expunges))
+        if data:
+            self.write(data)
+
+    def tell_keywords(self) -> None:
+        """Keywords that came into use (RFC 3501 section 7.2.6)."""
+        view = self.view
+        if view is not None and len(view.keywords) != self.known_keywords:
+            self.known_keywords = len(view.keywords)
+            self.write(b"* FLAGS " + render.flag_list((*SYSTEM_FLAGS, *view.keywords)) + b"\r\n")
 
     def leave(self) -> None:
         """Close the selected folder without expunging."""
@@ -123,5 +158,3 @@ def render_update(update: Update) -> bytes:
         return b"* %d EXPUNGE\r\n" % update.number
     return b"* %d FETCH (UID %d FLAGS %b)\r\n" % (update.number, update.uid, render.flag_list(update.flags))
 
-
-__all__ = ["Done", "Flags", "Link", "Refusal", "Session", "State", "render_update"]

@@ -22,15 +22,13 @@ WEAK = "Encrypt the connection first"
 
 
 class SignInCommands:
-    """``check`` is ``async (user, password, peer) -> Mailbox | None``; ``clear_auth`` allows passwords without TLS;
-    ``believed`` tells whether a client may say in ID for whom it speaks (the webmail host)."""
+    """``check`` is ``async (user, password, peer) -> Mailbox | None``; ``believed`` tells whether a client may say in ID for whom it speaks (the webmail host)."""
 
     log = Logger()
 
-    def __init__(self, check: CheckPassword, open_box: OpenBox, clear_auth: bool, believed: Callable[[str], bool]) -> None:
+    def __init__(self, check: CheckPassword, open_box: OpenBox, believed: Callable[[str], bool]) -> None:
         self._check = check
         self._open_box = open_box
-        self.clear_auth = clear_auth
         self._believed = believed
 
     async def capability(self, session: Session, tag: str, command: Capability) -> Done:
@@ -58,7 +56,7 @@ class SignInCommands:
         return Done("Namespace completed")
 
     def allowed(self, session: Session) -> bool:
-        return session.link.secure or self.clear_auth
+        return session.link.secure or session.link.clear_auth
 
     async def login(self, session: Session, tag: str, command: Login) -> Done:
         if not self.allowed(session):
