@@ -195,9 +195,9 @@ class SmtpSession(Protocol):
     # flow control: as a producer of replies, and as a reader
 
     def pauseProducing(self) -> None:
-        """The peer does not read its replies: take no more commands from it."""
+        """The peer does not read its replies: take no more commands from it. Reading goes on up to the high-water mark:
+        a TLS handshake, which comes here too, needs it."""
         self._choked = True
-        self._pause()
 
     def resumeProducing(self) -> None:
         self._choked = False

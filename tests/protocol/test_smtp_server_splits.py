@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -53,7 +54,7 @@ def run(data: bytes, cuts: list[int]) -> tuple[list[Event], bytes, bool]:
     events: list[Event] = []
     out = b""
     edges = [0, *sorted(cuts), len(data)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         engine.receive(data[start:end])
         while (event := engine.next_event()) is not None:
             if isinstance(event, Chunk) and events and isinstance(events[-1], Chunk):

@@ -1,4 +1,4 @@
-"""An SMTP door in memory: real engine, capture and spool; a committer that keeps what it is given; a clock that stands."""
+"""An SMTP door in memory: real engine, capture, spool; a committer that keeps what it is given; a clock that stands."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class InlinePool:
 
 
 class KeptCommitter:
-    """Keeps messages instead of committing them. ``hold`` leaves commits waiting in ``waiting``; ``fail`` refuses them."""
+    """Keeps messages instead of committing them. ``hold`` leaves commits in ``waiting``; ``fail`` refuses them."""
 
     def __init__(self) -> None:
         self.kept: list[NewMessage] = []
@@ -64,10 +64,21 @@ class KeptCommitter:
             envelope = new.envelope
             done.callback(
                 Message(
-                    len(self.kept), new.id, new.arrived, new.kind, envelope.sender, new.size, new.sha256, len(new.trace),
-                    envelope.body, envelope.smtputf8, envelope.ret, envelope.envid, new.mailboxes,
+                    seq=len(self.kept),
+                    id=new.id,
+                    arrived=new.arrived,
+                    kind=new.kind,
+                    sender=envelope.sender,
+                    size=new.size,
+                    sha256=new.sha256,
+                    trace_size=len(new.trace),
+                    body=envelope.body,
+                    smtputf8=envelope.smtputf8,
+                    ret=envelope.ret,
+                    envid=envelope.envid,
+                    mailboxes=new.mailboxes,
                 )
-            )  # fmt: skip
+            )
 
     def write(self, function: Callable[[Connection], Any]) -> Deferred[Any]:
         with self.engine.begin() as conn:
