@@ -5,7 +5,6 @@ Writes nothing itself: the rooms do.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from attrs import evolve
@@ -25,6 +24,7 @@ from stratamail.net.resolver import Resolver
 from stratamail.net.tls import Certificates
 from stratamail.outage.watch import Watch
 from stratamail.servers import http
+from stratamail.servers.imap import ImapFactory
 from stratamail.servers.smtp import SmtpFactory
 from stratamail.shadow.shadow import Shadow
 from stratamail.store import database
@@ -72,7 +72,6 @@ class Rooms:
         self.doors = Doors(reactor)
         self._ready = False
         self._wake: Any = None
-        self._cleanups: list[Callable[[], Any]] = []
 
     async def start(self, privileges: Privileges, unclean: bool) -> None:
         """Everything up to open doors. ``unclean``: the last run did not end by itself."""
@@ -153,11 +152,14 @@ class Rooms:
             ("submissions", listen.submissions),
         ):
             for endpoint in endpoints:
-                factory = SmtpFactory(
+                smtp = SmtpFactory(
                     kind, self.capture, self.settings, self.reactor, self.certificates, self.signin.check
                 )
-                self.doors.watch(factory)
-                self.doors.add(kind, endpoint, factory)
+                self.doors.add(kind, endpoint, smtp, smtp)
+        for kind, endpoints in (("imap", listen.imap), ("imaps", listen.imaps)):
+            for endpoint in endpoints:
+                imap = ImapFactory(kind, self.shadow, self.settings, self.reactor, self.certificates, self.signin.check)
+                self.doors.add(kind, endpoint, imap, imap)
         for endpoint in listen.http:
             self.doors.add("http", endpoint, http.site(self.not_ready))
 

@@ -1,23 +1,18 @@
 """The listeners: every door of ``[listen]`` with its factory, opened together and closed together.
 
-Implicit TLS is wrapped around a factory here. AUTH in clear is offered on loopback listeners only. Writes nothing.
+What a door may offer to whom is its factory's business. Writes nothing but a UNIX listener's socket.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import os
-import re
 from collections.abc import Callable, Collection
 from typing import Protocol
 
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IListeningPort, IOpenSSLServerConnectionCreator, IProtocolFactory
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import Logger
-from twisted.protocols.tls import TLSMemoryBIOFactory
-
-_INTERFACE = re.compile(r"(?:^|:)interface=((?:\\:|[^:])+)")
 
 
 class Door(Protocol):
@@ -26,19 +21,6 @@ class Door(Protocol):
     def shut_down(self) -> Deferred[None]: ...
 
     def drop(self, mailbox_ids: Collection[int]) -> None: ...
-
-
-def loopback(endpoint: str) -> bool:
-    """Whether an endpoint string names a listener that only this machine can reach."""
-    if endpoint.startswith("unix:"):
-        return True
-    found = _INTERFACE.search(endpoint)
-    if found is None:
-        return False
-    try:
-        return ipaddress.ip_address(found.group(1).replace("\\:", ":")).is_loopback
-    except ValueError:
-        return False
 
 
 class Doors:
@@ -52,18 +34,11 @@ class Doors:
         self._doors: list[Door] = []
         self._ports: list[IListeningPort] = []
 
-    def add(
-        self, name: str, endpoint: str, factory: IProtocolFactory, tls: IOpenSSLServerConnectionCreator | None = None
-    ) -> None:
-        """``tls`` wraps the connections from their first octet."""
-        wrapped = factory if tls is None else TLSMemoryBIOFactory(tls, False, factory)
-        if isinstance(wrapped, TLSMemoryBIOFactory):
-            wrapped.noisy = False
-        self._planned.append((name, endpoint, wrapped))
-
-    def watch(self, door: Door) -> None:
-        """A factory whose sessions are ended at a stop, and when their mailbox is disabled."""
-        self._doors.append(door)
+    def add(self, name: str, endpoint: str, factory: IProtocolFactory, door: Door | None = None) -> None:
+        """``door``: the factory again, when its sessions end at a stop and when their mailbox is disabled."""
+        self._planned.append((name, endpoint, factory))
+        if door is not None:
+            self._doors.append(door)
 
     async def open(self) -> None:
         """Raises ``CannotListenError`` and the like; then nothing stays open."""
