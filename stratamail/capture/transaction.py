@@ -115,7 +115,16 @@ class Transaction:
         capture = self._capture
         capture.spool.reserve.check(self._envelope.size)
         now = capture.now()
-        self._envelope = evolve(self._envelope, recipients=tuple(taken.recipient for taken in self._taken.values()))
+        given = self._envelope
+        self._envelope = Envelope(
+            given.sender,
+            tuple([taken.recipient for taken in self._taken.values()]),
+            given.body,
+            given.smtputf8,
+            given.ret,
+            given.envid,
+            given.size,
+        )
         peer = self._peer
         name = capture.spool.new_id(now)
         self._trace = received(
@@ -165,7 +174,7 @@ class Transaction:
             self._capture.refused(verdict, self._peer, None)
             return succeed(verdict.reply)
         header = self._head[: header_end(self._head)] if self._head else b""
-        count, ids = hops(header), own_ids(header)
+        count, ids = hops(header, policy.MAX_HOPS), own_ids(header)
         self._head = b""
         try:
             if body.small and len(ids) < policy.MAX_PASSES - 1:
