@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from stratamail.config.settings import Settings
-from stratamail.doctor.hosts import is_ourselves, lookup_problem, smtp_doors
+from stratamail.doctor.hosts import is_ours, lookup_problem
 from stratamail.store.catalog.scope import Refused
 from stratamail.tenancy.model import HostPort
 
@@ -15,7 +15,7 @@ from stratamail.tenancy.model import HostPort
 def refuse_ourselves(hosts: Sequence[HostPort], settings: Settings) -> None:
     """Raises :class:`Refused` when a primary is one of our own listeners: its mail would go round for ever."""
     for host in hosts:
-        if is_ourselves(host, smtp_doors(settings.listen)):
+        if is_ours(host, settings.listen):
             raise Refused(
                 f"{host} is this server itself: name the address of the mail server that the mailboxes are on"
             )

@@ -13,6 +13,8 @@ from stratamail.cli.aside import set_aside
 from stratamail.cli.checks import refuse_ourselves, warn_of_names
 from stratamail.cli.options import HostPortType, NetworkType, account, as_json, pass_session
 from stratamail.cli.session import Session
+from stratamail.profiles import filters
+from stratamail.profiles import primaries as profiles
 from stratamail.store.catalog.accounts import Accounts
 from stratamail.store.catalog.domains import Domains, check_name
 from stratamail.store.catalog.mailboxes import Mailboxes
@@ -20,9 +22,6 @@ from stratamail.store.catalog.schema import OPERATOR
 from stratamail.store.catalog.scope import Refused
 from stratamail.store.queue import deliveries, primaries, unclaimed
 from stratamail.tenancy.model import MODES, TLS, UNKNOWN, Account, Domain, HostPort, Network
-
-PROFILES = ("generic", "m365", "google", "exchange", "cpanel", "plesk", "zimbra", "kerio")
-FILTERS = ("none", "generic", "spamweeder", "proofpoint", "mimecast", "barracuda", "defender")
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -39,8 +38,8 @@ def settings_options(command: Command) -> Command:
             click.option("--tls", type=click.Choice((*TLS, "profile")), help="Default: what the profile says."),
             click.option("--trust", type=NetworkType(), multiple=True, help="May be repeated; without one: any peer."),
             click.option("--unknown", type=click.Choice(UNKNOWN)),
-            click.option("--profile", type=click.Choice(PROFILES)),
-            click.option("--filter", "filter_", type=click.Choice(FILTERS)),
+            click.option("--profile", type=click.Choice(profiles.NAMES)),
+            click.option("--filter", "filter_", type=click.Choice(filters.NAMES)),
             click.option("--alias-of", metavar="DOMAIN", help="Has that domain's mailboxes and settings."),
         )
     ):

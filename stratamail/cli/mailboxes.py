@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import click
@@ -16,27 +15,9 @@ from stratamail.store.catalog.domains import Domains
 from stratamail.store.catalog.mailboxes import DISABLED, ENABLED, Mailboxes
 from stratamail.store.catalog.names import check_free, place
 from stratamail.store.catalog.schema import OPERATOR
-from stratamail.store.layout import Layout
+from stratamail.store.mailboxes import count_messages
 from stratamail.tenancy.directory import ALIAS
 from stratamail.tenancy.model import Address, Mailbox
-
-
-def count_messages(layout: Layout, address: str) -> int:
-    """How many messages lie in a mailbox, in all folders: files of the Maildir, no lock of the server is asked."""
-    root = layout.mailbox(address)
-    total = 0
-    try:
-        folders = [root, *(entry.path for entry in os.scandir(root) if entry.name.startswith(".") and entry.is_dir())]
-    except FileNotFoundError:
-        return 0
-    for folder in folders:
-        for part in ("cur", "new"):
-            try:
-                with os.scandir(os.path.join(folder, part)) as entries:
-                    total += sum(1 for entry in entries if not entry.name.startswith("."))
-            except FileNotFoundError:
-                continue
-    return total
 
 
 def row(box: Mailbox, aliases: list[str], messages: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from stratamail.config.settings import Settings
 from stratamail.doctor.finding import Finding, failure, ok, warning
-from stratamail.doctor.hosts import is_ourselves, lookup_problem, smtp_doors
+from stratamail.doctor.hosts import is_ours, lookup_problem
 from stratamail.store.queue.deliveries import Counts
 from stratamail.tenancy.model import Domain, HostPort
 
@@ -31,7 +31,7 @@ def primary(domain: Domain, host: HostPort, settings: Settings) -> Iterator[Find
         yield failure("dns", subject, problem, f"correct it: stratamail domain set {domain.name} --primary HOST:PORT")
         return
     yield ok("dns", subject, "the name is found")
-    if is_ourselves(host, smtp_doors(settings.listen)):
+    if is_ours(host, settings.listen):
         cure = (
             f"name the mail server that the mailboxes are on: stratamail domain set {domain.name} --primary HOST:PORT"
         )
