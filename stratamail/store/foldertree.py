@@ -22,7 +22,7 @@ def checked(name: str) -> str:
     """``name`` in its canonical form; MailboxError for what cannot be a folder."""
     name = maildir.canonical(name.removesuffix("/"))
     try:
-        fits = len(maildir.directory(name).encode("utf-8")) <= LONGEST
+        fits = bool(name.encode("utf-8")) and len(maildir.directory(name)) <= LONGEST
     except UnicodeError:
         fits = False
     if not fits or not all(name.split("/")) or any(ord(char) < 32 or ord(char) == 127 for char in name):
