@@ -165,7 +165,7 @@ class SmtpConnection(Protocol):
         if self._lost is None and not self._cause:
             self._cause = text
             if self.transport is not None:
-                self.transport.abortConnection()
+                ITCPTransport(self.transport).abortConnection()
             self._fail(Lost(text, timed_out))
 
     def connectionLost(self, reason: TwistedFailure = connectionDone) -> None:
@@ -241,7 +241,7 @@ class Session:
         self.connection.close()
 
 
-class Reactor(IReactorTCP, IReactorTime):  # type: ignore[misc]
+class Reactor(IReactorTCP, IReactorTime):
     """What is needed of a reactor here."""
 
 

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from attrs import frozen
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IConsumer
 
 from stratamail.mail.envelope import Envelope, Recipient
 from stratamail.mail.reply import Reply
@@ -177,9 +178,8 @@ async def _stream(
     connection = session.connection
     left = content.size
     producing = left > _ONE_WRITE
-    assert connection.transport is not None
     if producing:
-        connection.transport.registerProducer(connection, True)
+        IConsumer(connection.transport).registerProducer(connection, True)
     try:
         while True:
             piece = await content.read()
@@ -200,7 +200,7 @@ async def _stream(
             connection.write(data)
     finally:
         if producing and connection.transport is not None:
-            connection.transport.unregisterProducer()
+            IConsumer(connection.transport).unregisterProducer()
     reply = await connection.within(replied, timeouts.dot, "reply to the final dot")
     progress.rest(Answer(client.DOT, reply))
 

@@ -99,7 +99,7 @@ class Watch(Service):
         self._timeout = min(20.0, max(3.0, 2 * settings.every))
 
     def startService(self) -> None:
-        super().startService()
+        super().startService()  # type: ignore[no-untyped-call]
         self._compare(spread=True)
         self._ticker.start(min(1.0, max(0.1, self._settings.every / 2)), now=False)
 
@@ -108,7 +108,7 @@ class Watch(Service):
             task.cancel()
 
     def stopService(self) -> Deferred[None]:
-        super().stopService()
+        super().stopService()  # type: ignore[no-untyped-call]
         if self._ticker.running:
             self._ticker.stop()
         for watched in self._watched.values():

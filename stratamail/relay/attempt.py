@@ -1,0 +1,232 @@
+"""One transaction of a lane with its destination: open or reuse the connection, send, and say what became of each recipient.
+
+Writes nothing; the lane records what comes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from attrs import frozen
+from twisted.internet.defer import CancelledError
+from twisted.logger import Logger
+
+from stratamail.mail.envelope import Envelope, Recipient
+from stratamail.net import tls
+from stratamail.net.evidence import RELAY, Evidence
+from stratamail.net.resolver import Resolver
+from stratamail.net.smtp import Reactor, Session, Timeouts, TlsClient, Unreachable, open_session, spoken
+from stratamail.net.transaction import Answer, send
+from stratamail.profiles.codes import judge
+from stratamail.relay.content import Bodies, Broken, Stored
+from stratamail.relay.judging import Judged, judged, reportable
+from stratamail.relay.routes import Route
+from stratamail.smtp.client import CannotSend
+from stratamail.store.bodies import MissingBody
+from stratamail.store.model import WORLD, Delivery
+from stratamail.store.pool import Pool
+from stratamail.store.queue.lanes import GIVEN_UP, REFUSED, UNTRIED, Result
+
+_LONE_DOT = "a dot alone between bare line ends could end it early there, and the server does not offer CHUNKING"
+
+
+@frozen
+class Line:
+    """How to reach out: what all lanes share."""
+
+    reactor: Reactor
+    hostname: str
+    resolver: Resolver
+    bodies: Bodies
+    disk: Pool
+    timeouts: Timeouts
+    tls_client: TlsClient = tls.client
+
+
+@frozen
+class Attempt:
+    """``judged`` one for each delivery, in order. ``broken``: the connection failed, or never came about; ``text`` says how.
+    ``wait`` and ``cure`` of a reply about the server, which pauses the lane (``server``)."""
+
+    judged: tuple[Judged, ...]
+    broken: bool = False
+    server: bool = False
+    wait: float = 0.0
+    cure: str = ""
+    text: str = ""
+    evidence: Evidence | None = None
+
+    @property
+    def results(self) -> list[Result]:
+        return [one.result for one in self.judged]
+
+
+class Caller:
+    """Keeps the connection of one lane. ``now`` gives µs."""
+
+    log = Logger()
+
+    def __init__(self, line: Line, now: Callable[[], int]) -> None:
+        self._line = line
+        self._now = now
+        self._session: Session | None = None
+        self._sent = 0
+
+    def close(self) -> None:
+        """QUIT, if a connection is open."""
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+    def abort(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            session.connection.give_up("we stop")
+
+    async def _open(self, route: Route) -> Session:
+        """The connection to the first of the route's hosts that answers. Raises ``Unreachable`` of the last."""
+        session = self._session
+        if session is not None and session.usable and self._sent < route.profile.messages:
+            return session
+        self.close()
+        failure = Unreachable("resolve", "no host to deliver to")
+        line = self._line
+        for where in route.hosts:
+            try:
+                self._session = await open_session(
+                    line.reactor,
+                    where,
+                    hostname=line.hostname,
+                    policy=route.tls,
+                    resolver=line.resolver,
+                    timeouts=line.timeouts,
+                    tls_client=line.tls_client,
+                )
+            except Unreachable as error:
+                failure = Unreachable(error.stage, f"{where}: {error.text}", error.reply)
+                continue
+            self._sent = 0
+            return self._session
+        raise failure
+
+    async def attempt(self, route: Route, group: Sequence[Delivery], again: int, canary: bool) -> Attempt:
+        """Send one message to the recipients of ``group``, all marked and of one message. Never raises but CancelledError."""
+        message = group[0].message
+        try:
+            session = await self._open(route)
+        except Unreachable as error:
+            return _unreachable(group, error)
+        stored = Stored(message, self._line.bodies, self._line.disk)
+        try:
+            await stored.open(look=not session.offer.chunking)
+            if stored.lone_dot:
+                return _ours(group, _LONE_DOT)
+            for _ in range(2):
+                reused = self._sent > 0
+                self._sent += 1
+                answers = await self._send(session, group, stored)
+                # an idle connection that the server had closed meanwhile says nothing about its health
+                if not (reused and all(one.reply is None and one.stage == "MAIL" for one in answers)):
+                    break
+                self._session = None
+                try:
+                    session = await self._open(route)
+                except Unreachable as error:
+                    return _unreachable(group, error)
+                stored.close()
+                stored = Stored(message, self._line.bodies, self._line.disk)
+                await stored.open(look=not session.offer.chunking)
+                if stored.lone_dot:
+                    return _ours(group, _LONE_DOT)
+        except (MissingBody, Broken) as error:
+            self.log.error("message {id} cannot be relayed: {error}", id=message.id, error=str(error))
+            return _ours(group, str(error))
+        except CannotSend as error:
+            return _ours(group, error.text)
+        except CancelledError:
+            raise
+        except Exception as error:
+            # our disk, or our fault: nothing was completed at the peer, and it is no one's refusal
+            self.log.failure("message {id} could not be sent", id=message.id)
+            self.abort()
+            text = f"local error: {error}"
+            return Attempt(tuple(_judged(one, Result(one.id, UNTRIED, text)) for one in group), broken=True, text=text)
+        finally:
+            stored.close()
+        return self._judge(session, group, answers, stored.sha256, again, canary)
+
+    async def _send(self, session: Session, group: Sequence[Delivery], stored: Stored) -> Sequence[Answer]:
+        message = group[0].message
+        recipients = tuple(Recipient(one.recipient, one.notify, one.orcpt) for one in group)
+        envelope = Envelope(
+            message.sender, recipients, message.body, message.smtputf8, message.ret, message.envid, stored.size
+        )
+        return (await send(session, envelope, recipients, stored, self._line.timeouts)).answers
+
+    def _judge(
+        self,
+        session: Session,
+        group: Sequence[Delivery],
+        answers: Sequence[Answer],
+        sha256: str,
+        again: int,
+        canary: bool,
+    ) -> Attempt:
+        now = self._now()
+        found = tuple(
+            judged(one, answer, sha256, now, again, canary) for one, answer in zip(group, answers, strict=True)
+        )
+        broken = any(one.meaning is None for one in found)
+        about = next((one for one in found if one.meaning is not None and one.meaning.value == "server"), None)
+        text = next((one.result.reply for one in found if one.meaning is None), "")
+        said = next((answer for answer in answers if answer.reply is not None), None)
+        evidence: Evidence | None = None
+        if any(one.accepted for one in found):
+            evidence = Evidence(True, "dot", f"{session.where}: accepted", RELAY, proof=True)
+        elif broken:
+            evidence = Evidence(False, answers[0].stage, f"{session.where}: {text}", RELAY)
+        elif said is not None and said.reply is not None:
+            evidence = Evidence(said.reply.code != 421, said.stage, f"{session.where}: {spoken(said.reply)}", RELAY)
+        if broken or not session.usable:
+            self.abort()
+        elif about is not None:
+            self.close()
+        closing = session.connection.closing
+        return Attempt(
+            found,
+            broken=broken or closing is not None,
+            server=about is not None,
+            wait=about.wait if about is not None else 0.0,
+            cure=about.cure if about is not None else "",
+            text=text or (about.result.reply if about is not None else ""),
+            evidence=evidence,
+        )
+
+
+def _judged(delivery: Delivery, result: Result) -> Judged:
+    return Judged(delivery, result, None)
+
+
+def _unreachable(group: Sequence[Delivery], error: Unreachable) -> Attempt:
+    """Nobody answered, or said 4xx or 5xx before the first command: that is about us or the server, nothing is held."""
+    text = f"{error.stage}: {error.text}"
+    verdict = judge(error.reply, error.stage) if error.reply is not None else None
+    return Attempt(
+        tuple(_judged(one, Result(one.id, UNTRIED, text)) for one in group),
+        broken=True,
+        server=verdict is not None,
+        wait=verdict.wait if verdict is not None else 0.0,
+        cure=verdict.cure if verdict is not None else "",
+        text=text,
+        evidence=Evidence(False, error.stage, error.text, RELAY),
+    )
+
+
+def _ours(group: Sequence[Delivery], reason: str) -> Attempt:
+    """It cannot go to this peer, or not at all, for a reason of ours or of its shape; the connection is fine."""
+    found = []
+    for one in group:
+        world = one.destination == WORLD
+        outcome = GIVEN_UP if world else REFUSED
+        found.append(_judged(one, Result(one.id, outcome, reason, notice=world and reportable(one))))
+    return Attempt(tuple(found))

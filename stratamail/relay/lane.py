@@ -1,0 +1,416 @@
+"""One ordered stream of deliveries to one destination: canary, flush, steady, pause (the design's section 7, "Flush").
+
+Mail to the world has no canary: nothing of it is held, a refusal is reported to its sender. Writes ``deliveries`` and
+``alerts`` through the committer.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+from attrs import frozen
+from sqlalchemy.engine import Connection
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+
+from stratamail.net.evidence import Evidence
+from stratamail.net.smtp import Unreachable
+from stratamail.profiles.codes import Meaning
+from stratamail.relay.attempt import Attempt, Caller, Line
+from stratamail.relay.canary import IN_A_ROW, Canary
+from stratamail.relay.feed import Feed
+from stratamail.relay.judging import LIFETIME
+from stratamail.relay.routes import Route, Undeliverable, to_primary, to_world
+from stratamail.store.model import PRIMARY, Delivery
+from stratamail.store.queue import alerts, events, lanes
+from stratamail.store.queue.lanes import GIVEN_UP, REFUSED, Result
+from stratamail.tenancy.directory import Directory
+
+T = TypeVar("T")
+Access = Callable[[Callable[[Connection], Any]], Awaitable[Any]]
+
+# the longest pause between two attempts to reach a host of the world, in seconds
+_LONGEST = 3600.0
+
+
+@frozen
+class Shared:
+    """What all lanes work with. ``retry_every`` seconds; ``evidence(domain, what)`` tells the watch."""
+
+    line: Line
+    read: Access
+    write: Access
+    directory: Callable[[], Directory]
+    retry_every: float
+    smart_host: str
+    evidence: Callable[[str, Evidence], None]
+
+
+class Lane:
+    """``destination`` primary|world; ``name`` the protected domain, or the recipients' domain in the world."""
+
+    log = Logger()
+
+    def __init__(self, shared: Shared, destination: str, name: str) -> None:
+        self._shared = shared
+        self.destination = destination
+        self.name = name
+        self._reactor = shared.line.reactor
+        self._caller = Caller(shared.line, self._now)
+        self._canary = Canary()
+        self._paused_until = 0.0
+        self._failures = 0
+        self._forced = False
+        self._poked = True
+        self._signal: Deferred[None] | None = None
+        self._timer: IDelayedCall | None = None
+        self._stopping = False
+        self._pace: dict[str, deque[float]] = {}
+        self._paced_until: float | None = None
+        self.working = False
+
+    def _now(self) -> int:
+        return round(self._reactor.seconds() * 1_000_000)
+
+    # what others tell the lane
+
+    def poke(self) -> None:
+        """There may be something new. A paused lane stays paused."""
+        self._poked = True
+        signal, self._signal = self._signal, None
+        if signal is not None and not signal.called:
+            signal.callback(None)
+
+    def attempt_now(self, forced: bool = False) -> None:
+        """The primary is back, or a person wants it: no pause; ``forced`` goes beyond a declared hold, canary first."""
+        self._paused_until = 0.0
+        self._failures = 0
+        self._canary.new_round()
+        if forced:
+            self._forced = True
+            self._canary.lapse()
+        self.poke()
+
+    def stop(self) -> None:
+        """No further message; the one in hand is finished by :meth:`run`."""
+        self._stopping = True
+        self.poke()
+
+    @property
+    def idle(self) -> bool:
+        return not self.working and not self._poked
+
+    async def run(self) -> None:
+        try:
+            while not self._stopping:
+                await self._wait()
+                self._poked = False
+                if self._stopping:
+                    return
+                self.working = True
+                try:
+                    await self._work()
+                    await self._set_timer()
+                except CancelledError:
+                    raise
+                except Exception:
+                    self.log.failure("lane {name} failed, it goes on later", name=self.name)
+                    self._pause(min(30.0, self._shared.retry_every))
+                    self._wake_at(self._paused_until)
+                finally:
+                    self.working = False
+                    self._caller.close()
+        finally:
+            self._caller.abort()
+            if self._timer is not None and self._timer.active():
+                self._timer.cancel()
+
+    async def _wait(self) -> None:
+        if not self._poked:
+            self._signal = Deferred()
+            await self._signal
+
+    def _wake_at(self, seconds: float) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = self._reactor.callLater(max(0.0, seconds - self._reactor.seconds()), self.poke)
+
+    async def _set_timer(self) -> None:
+        """When to look again by ourselves."""
+        if self._paused_until > self._reactor.seconds():
+            self._wake_at(self._paused_until)
+            return
+        now = self._now()
+        due = await self._shared.read(lambda conn: lanes.next_due(conn, self.destination, self.name, now))
+        times = [due / 1_000_000] if due is not None else []
+        times += [self._paced_until] if self._paced_until is not None else []
+        if times:
+            self._wake_at(min(times))
+
+    def _pause(self, seconds: float) -> None:
+        self._paused_until = self._reactor.seconds() + seconds
+        self._canary.new_round()
+
+    def _again(self) -> int:
+        return self._now() + round(self._shared.retry_every * 1_000_000)
+
+    # the work
+
+    async def _work(self) -> None:
+        forced, self._forced = self._forced, False
+        self._paced_until = None
+        if self._paused_until > self._reactor.seconds():
+            return
+        if not forced and await self._on_hold():
+            return
+        route = await self._route()
+        if route is None:
+            return
+        while not self._stopping:
+            if self.destination == PRIMARY and not self._canary.proven and not await self._seek(route):
+                return
+            if await self._stream(route, forced):
+                return
+
+    async def _on_hold(self) -> bool:
+        if self.destination != PRIMARY:
+            return False
+        event = await self._shared.read(lambda conn: events.current(conn, self.name))
+        return event is not None and event.hold
+
+    async def _route(self) -> Route | None:
+        if self.destination == PRIMARY:
+            domain = self._shared.directory().domain(self.name)
+            return to_primary(domain) if domain is not None and domain.primaries else None
+        try:
+            return await to_world(self.name, self._shared.smart_host, self._shared.line.resolver)
+        except Undeliverable as error:
+            await self._give_up_all(f"550 {error.status} {error.text}")
+        except Unreachable as error:
+            await self._unreachable_world(f"{error.stage}: {error.text}")
+        return None
+
+    async def _give_up_all(self, reply: str) -> None:
+        now = self._now()
+        await self._commit(lambda conn: lanes.expire(conn, self.name, now + 1, now, reply))
+
+    async def _unreachable_world(self, text: str) -> None:
+        self._failures += 1
+        pause = self._shared.retry_every * 2 ** min(self._failures - 1, 5)
+        self._pause(min(pause, max(_LONGEST, self._shared.retry_every)))
+        now = self._now()
+        reply = f"given up after 5 days: {text}"
+        await self._commit(lambda conn: lanes.expire(conn, self.name, now - LIFETIME, now, reply))
+
+    def _listed(self, address: str) -> bool:
+        return self._shared.directory().resolve(address).listed
+
+    async def _seek(self, route: Route) -> bool:
+        """Find a canary that is accepted; whether one was. Otherwise the lane is paused, or owes nothing that is due."""
+        while not self._stopping:
+            heads = await self._heads()
+            worn = self._canary.exhausted(heads)
+            if worn:
+                await self._hold_worn(heads)
+                continue
+            chosen = self._canary.choose(heads, self._listed)
+            if chosen is None:
+                if heads:
+                    self._pause(self._shared.retry_every)
+                return False
+            _, marked = await self._settle([], [chosen.id])
+            if not marked:
+                # a person was faster; if it is still the head, it will be seen again
+                continue
+            attempt = await self._caller.attempt(route, [chosen], self._again(), canary=True)
+            await self._settle(attempt.results, [])
+            self._tell(attempt)
+            only = attempt.judged[0]
+            if only.accepted:
+                self._canary.accepted()
+                self._canary.forget([chosen.id])
+                self._failures = 0
+                return True
+            if await self._stops(attempt):
+                return False
+            if only.meaning is Meaning.REFUSED and self._canary.refused(chosen.id):
+                self._pause(self._shared.retry_every)
+                await self._alert(
+                    "canary", f"{only.result.reply}: refused three in a row, nothing is held, we try again"
+                )
+                return False
+        return False
+
+    async def _heads(self) -> list[Delivery]:
+        now = self._now()
+        found: list[Delivery] = await self._shared.read(
+            lambda conn: lanes.heads(conn, self.destination, self.name, now)
+        )
+        return found
+
+    async def _hold_worn(self, heads: Sequence[Delivery]) -> None:
+        """Refused in three rounds, each and all of what can be tried: now they are held."""
+        now = self._now()
+
+        def work(conn: Connection) -> None:
+            for one in heads:
+                lanes.hold(conn, [one.id], one.last_reply or "refused in three rounds", now)
+
+        await self._commit(work)
+        self._canary.forget([one.id for one in heads])
+
+    async def _stream(self, route: Route, forced: bool) -> bool:
+        """Give back what is due, in order. True: nothing more is due, or the lane is paused; False: a canary again."""
+        feed = Feed(self._page(forced))
+        blocked: set[str] = set()
+        streak: list[int] = []
+        told = self.destination != PRIMARY
+        try:
+            group = await self._next(feed, [], blocked, route)
+            while group:
+                attempt = await self._caller.attempt(route, group, self._again(), canary=False)
+                blocked |= {
+                    one.delivery.key
+                    for one in attempt.judged
+                    if one.result.outcome not in ("accepted", REFUSED, GIVEN_UP)
+                }
+                lapsed = self._count(attempt, streak)
+                if not told or attempt.broken:
+                    self._tell(attempt)
+                    told = True
+                if attempt.broken or attempt.server or lapsed or self._stopping:
+                    await self._settle(attempt.results, [])
+                    if lapsed:
+                        await self._commit(lambda conn: lanes.put_back(conn, streak))
+                        self._canary.lapse()
+                        return False
+                    await self._stops(attempt)
+                    return True
+                self._failures = 0
+                group = await self._next(feed, attempt.results, blocked, route)
+            return True
+        finally:
+            feed.close()
+
+    def _count(self, attempt: Attempt, streak: list[int]) -> bool:
+        """Keep the row of refusals of listed recipients; whether there are three now. One that was refused as a canary
+        before is held without counting: it was asked a second time for that."""
+        if self.destination != PRIMARY:
+            return False
+        for one in attempt.judged:
+            if one.accepted:
+                streak.clear()
+            elif one.meaning is Meaning.REFUSED:
+                if one.delivery.id in self._canary.refusals:
+                    self._canary.forget([one.delivery.id])
+                elif self._listed(one.delivery.recipient):
+                    streak.append(one.delivery.id)
+        return len(streak) >= IN_A_ROW
+
+    def _page(self, forced: bool) -> Callable[[int], Awaitable[list[Delivery]]]:
+        async def page(after: int) -> list[Delivery]:
+            now = self._now()
+
+            def work(conn: Connection) -> list[Delivery]:
+                if self.destination == PRIMARY and not forced:
+                    event = events.current(conn, self.name)
+                    if event is not None and event.hold:
+                        return []
+                return lanes.due(conn, self.destination, self.name, now, after)
+
+            found: list[Delivery] = await self._shared.read(work)
+            return found
+
+        return page
+
+    async def _next(self, feed: Feed, results: list[Result], blocked: set[str], route: Route) -> list[Delivery]:
+        """The next message whose recipients could be marked, together with the commit of ``results``; [] at the end."""
+        while True:
+            candidates = await feed.get()
+            if candidates is None or self._stopping:
+                await self._settle(results, [])
+                return []
+            ready = [one for one in candidates if one.key not in blocked and self._may_go(one.key, route)]
+            if not ready:
+                continue
+            _, marked = await self._settle(results, [one.id for one in ready])
+            results = []
+            known = set(marked)
+            chosen = [one for one in ready if one.id in known]
+            if chosen:
+                return chosen
+
+    def _may_go(self, key: str, route: Route) -> bool:
+        """Pacing: so many messages a minute to one mailbox."""
+        limit = route.profile.per_mailbox
+        if not limit:
+            return True
+        now = self._reactor.seconds()
+        times = self._pace.setdefault(key, deque())
+        while times and times[0] <= now - 60:
+            times.popleft()
+        if len(times) < limit:
+            times.append(now)
+            return True
+        free = times[0] + 60
+        self._paced_until = free if self._paced_until is None else min(self._paced_until, free)
+        return False
+
+    async def _stops(self, attempt: Attempt) -> bool:
+        """Pause the lane when the attempt says that nothing more should be tried now; whether it does."""
+        if not attempt.broken and not attempt.server:
+            return False
+        self._canary.lapse()
+        if self.destination != PRIMARY:
+            await self._unreachable_world(attempt.text)
+        else:
+            self._pause(max(self._shared.retry_every, attempt.wait))
+        if attempt.server and (attempt.cure or self.destination == PRIMARY):
+            cure = f" Cure: {attempt.cure}." if attempt.cure else ""
+            await self._alert("paused", f"{attempt.text}.{cure} Nothing is held, everything stays queued")
+        return True
+
+    def _tell(self, attempt: Attempt) -> None:
+        if self.destination == PRIMARY and attempt.evidence is not None:
+            self._shared.evidence(self.name, attempt.evidence)
+
+    async def _alert(self, kind: str, text: str) -> None:
+        now = self._now()
+        key = f"{kind}/{self.destination}/{self.name}/{' '.join(text.split()[:2])}/{now // 86_400_000_000}"
+        domain = self.name if self.destination == PRIMARY else ""
+        await self._commit(lambda conn: alerts.add(conn, now, domain, kind, key, f"{self.name}: {text}"))
+
+    async def _settle(self, results: list[Result], ids: list[int]) -> tuple[list[lanes.Held], list[int]]:
+        """Results, then marks, in one commit."""
+        if not results and not ids:
+            return [], []
+        now = self._now()
+        done: tuple[list[lanes.Held], list[int]] = await self._commit(
+            lambda conn: lanes.settle(conn, results, now, ids)
+        )
+        return done
+
+    async def _commit(self, work: Callable[[Connection], T]) -> T:
+        """Until it is durable: a result that cannot be committed stays here, and the lane sends nothing meanwhile."""
+        delay = 0.5
+        while True:
+            try:
+                done: T = await self._shared.write(work)
+                return done
+            except CancelledError:
+                raise
+            except Exception:
+                self.log.failure(
+                    "lane {name}: a result could not be committed, again in {delay} s", name=self.name, delay=delay
+                )
+            pause: Deferred[None] = Deferred()
+            timer = self._reactor.callLater(delay, pause.callback, None)
+            try:
+                await pause
+            finally:
+                if timer.active():
+                    timer.cancel()
+            delay = min(30.0, delay * 2)
