@@ -163,6 +163,7 @@ class ImapProtocol(Protocol):
         self._sign_in_by = 0.0
         self._errors = 0
         self._begun = False
+        self._registered = False
         self._proxy: ProxyReader | None = None
         self._refusal = ""
         self.clear_auth = False
@@ -198,6 +199,7 @@ class ImapProtocol(Protocol):
             self.bye(self._refusal)
             return
         self.transport.registerProducer(self, True)
+        self._registered = True
         code = "CAPABILITY " + " ".join(self._capabilities())
         self.write(render.condition("*", "OK", f"{owner.hostname} ready", code))
         Deferred.fromCoroutine(self._serve()).addErrback(self._failed)
@@ -234,7 +236,7 @@ class ImapProtocol(Protocol):
         if self._waiting is not None:
             waiting, self._waiting = self._waiting, None
             waiting.callback(None)
-        elif self.engine.buffered > AHEAD and not self._reading_stopped and not self.lost:
+        if self.engine.buffered > AHEAD and self._waiting is None and not self._reading_stopped and not self.lost:
             self._reading_stopped = True
             self.transport.pauseProducing()
 
@@ -365,7 +367,9 @@ class ImapProtocol(Protocol):
         self.session.end()
         self._stop_timer()
         if not self.lost:
-            self.transport.unregisterProducer()
+            if self._registered:
+                # otherwise the transport would wait for more of us before it closes
+                self.transport.unregisterProducer()
             if self._reading_stopped:
                 self._reading_stopped = False
                 self.transport.resumeProducing()
