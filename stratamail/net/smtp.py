@@ -18,6 +18,7 @@ from twisted.internet.interfaces import (
     IDelayedCall,
     IHandshakeListener,
     IOpenSSLClientConnectionCreator,
+    IPushProducer,
     IReactorTCP,
     IReactorTime,
     ITCPTransport,
@@ -81,7 +82,7 @@ class Addresses(Shape):
         """IP addresses to try, in order. Raises ``net.resolver.NotResolved``."""
 
 
-@implementer(IHandshakeListener)
+@implementer(IHandshakeListener, IPushProducer)
 class SmtpConnection(Protocol):
     """The engine on a transport. ``ask`` hands bytes out and gives a Deferred for each reply that they call for."""
 
