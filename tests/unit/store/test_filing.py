@@ -127,6 +127,7 @@ class Filed(FilingCase):
         for i in range(4):
             await self.rig.committer.commit(new_message(b"%d" % i, mailboxes=(1, 2)))
         await self.rig.filing.settled()
+        await self.rig.committer.barrier()
         self.flushLoggedErrors(OSError)
         self.assertEqual([c[-1:] for _, c in self.rig.inbox(B)], [b"0", b"1", b"2", b"3"])
         self.assertEqual(self.unfiled(), 4)
@@ -150,7 +151,7 @@ class Filed(FilingCase):
 
         def sync_many(root: str, files: list[str], folders: set[str]) -> None:
             # held open, so that no inode number comes twice
-            held.append(open(files[0], "rb"))
+            held.append(open(files[0], "rb"))  # noqa: SIM115
             inodes.append(os.fstat(held[-1].fileno()).st_ino)
             if failures:
                 raise failures.pop()
