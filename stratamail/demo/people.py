@@ -57,7 +57,7 @@ def _eight_bit(data: bytes) -> bool:
 
 
 class Reader:
-    """A mail program that holds one IMAP connection in IDLE. ``arrivals`` are the monotonic times of new mail, in order."""
+    """A mail program that waits in IDLE. ``arrivals`` are the monotonic times of new mail, in order."""
 
     def __init__(self, port: int, user: str) -> None:
         self.user = user
@@ -65,8 +65,8 @@ class Reader:
         self._news = threading.Condition()
         self._imap = imaplib.IMAP4("127.0.0.1", port, timeout=20)
         self._imap.login(user, PASSWORD)
-        self._imap.select("INBOX", readonly=True)
-        self._seen = int((self._imap.untagged_responses.get("EXISTS") or [b"0"])[-1] or 0)
+        _, found = self._imap.select("INBOX", readonly=True)
+        self._seen = int(str(found[0], "ascii")) if isinstance(found[0], bytes) else 0
         self._socket: socket.socket = self._imap.socket()
         self._socket.sendall(b"idle1 IDLE\r\n")
         self._ending = False

@@ -1,4 +1,4 @@
-"""The real server as an operator runs it: configuration, ``init``, domain and mailboxes by the command line, then twistd.
+"""The real server as an operator runs it: a configuration, the command line, then twistd.
 
 Writes below one folder: stratamail.toml, state/, tls/, server.log.
 """
@@ -93,17 +93,20 @@ class Server:
         finally:
             connection.close()
 
-    def stop(self) -> int:
-        """SIGTERM and wait; the exit status."""
+    def stop(self) -> bool:
+        """SIGTERM and wait; whether it ended by that, in time, with everything on disk."""
         process, self._process = self._process, None
         if process is None or process.poll() is not None:
-            return process.returncode if process is not None else 0
+            return process is None
         process.send_signal(signal.SIGTERM)
         try:
-            return process.wait(40)
+            status = process.wait(40)
         except subprocess.TimeoutExpired:
             process.kill()
-            return process.wait()
+            process.wait()
+            return False
+        # twisted ends itself by the signal that it was given; the mark stays when something was left undone
+        return status in (0, -signal.SIGTERM) and not (self.base / "state" / "running").exists()
 
     def wait(self) -> None:
         """Until the server ends by itself, or Ctrl-C."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from klein import Klein
 from twisted.web.iweb import IRequest
-from twisted.web.server import Site
+from twisted.web.server import Request, Site
 
 Reasons = Callable[[], list[str]]
 
@@ -41,9 +41,16 @@ class Health:
         return text.encode()
 
 
+class _QuietSite(Site):
+    """Who watches asks every second: that is no news for the log."""
+
+    noisy = False
+    displayTracebacks = False
+
+    def log(self, request: Request) -> None:
+        pass
+
+
 def site(not_ready: Reasons) -> Site:
     """The factory for the HTTP listeners."""
-    made = Site(Health(not_ready).app.resource())
-    made.noisy = False
-    made.displayTracebacks = False
-    return made
+    return _QuietSite(Health(not_ready).app.resource())
