@@ -87,7 +87,7 @@ class Relay(Service):
         super().stopService()  # type: ignore[no-untyped-call]
         if self._later is not None and self._later.active():
             self._later.cancel()
-        for lane in self._lanes.values():
+        for lane in list(self._lanes.values()):
             lane.stop()
         return Deferred.fromCoroutine(self._ended())
 
@@ -193,16 +193,3 @@ def _end_of(task: Deferred[Any]) -> Deferred[None]:
 
     task.addBoth(ended)
     return end
-
-
-def reading(engine: Any, pool: Pool, reading: Callable[[Any], Any]) -> Access:
-    """``read`` for relay and watch: a snapshot of ``engine`` in ``pool`` (``reading`` is ``store.database.reading``)."""
-
-    def run(work: Callable[[Connection], Any]) -> Any:
-        def job() -> Any:
-            with reading(engine) as conn:
-                return work(conn)
-
-        return pool.run(job)
-
-    return run
