@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import define, evolve, field
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IPushProducer, IReactorTime, ISSLTransport
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IPushProducer, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure as TwistedFailure
@@ -24,6 +24,7 @@ from stratamail.mail.envelope import Envelope
 from stratamail.mail.reply import LOCAL_ERROR, Reply
 from stratamail.servers.deadline import Deadline
 from stratamail.servers.proxy import Proxied, ProxyError, ProxyReader
+from stratamail.servers.wire import Wire
 from stratamail.smtp import server_replies as replies
 from stratamail.smtp.server import ServerEngine
 from stratamail.smtp.server_events import Chunk, Credentials, Data, End, Hello, Mail, Offer, Rcpt, Reset, StartTls
@@ -76,6 +77,7 @@ class SmtpSession(Protocol):
     _log = Logger()
     # the reactor's transports and TLS's; zope's interfaces do not say all that both can
     transport: Any
+    _wire: Wire
 
     def __init__(self, door: Door) -> None:
         self._door = door
@@ -104,11 +106,9 @@ class SmtpSession(Protocol):
     # the transport
 
     def connectionMade(self) -> None:
-        transport = self.transport
-        if hasattr(transport, "setTcpNoDelay"):
-            transport.setTcpNoDelay(True)
+        self._wire = Wire(self.transport)
         self._door.sessions.add(self)
-        self._address = getattr(transport.getPeer(), "host", "") or ""
+        self._address = self._wire.peer
         self._ip = parse_ip(self._address)
         if self._ip in self._door.proxies:
             self._proxy = ProxyReader()
@@ -119,14 +119,14 @@ class SmtpSession(Protocol):
     def _begin(self, proxied: bool) -> None:
         """The peer is known: count it, and greet."""
         door = self._door
-        if door.implicit_tls and door.tls is not None and not ISSLTransport.providedBy(self.transport):
-            self.transport.startTLS(door.tls)
+        if door.implicit_tls and door.tls is not None:
+            self._wire.start_tls(door.tls)
         trusted = door.capture.trusted(self._ip)
         bound = not door.submission and not trusted
         refusal = door.capture.peers.connected(self._ip, bound)
         self._counted = True
         offer = door.offer
-        if offer.auth and not proxied and _on_loopback(self.transport):
+        if offer.auth and not proxied and self._wire.on_loopback:
             offer = evolve(offer, auth="clear")
         engine = ServerEngine(offer, tls=door.implicit_tls, error_limit=ERRORS if bound else 0)
         self._engine = engine
@@ -187,8 +187,7 @@ class SmtpSession(Protocol):
         self._begin(proxied=found.present)
         if found.rest:
             if self._door.implicit_tls:
-                # these octets are TLS's: the layer that startTLS put in has to see them first
-                self.transport.protocol.dataReceived(found.rest)
+                self._wire.feed_tls(found.rest)
             else:
                 self.dataReceived(found.rest)
 
@@ -247,8 +246,7 @@ class SmtpSession(Protocol):
         if engine is None or self._closing:
             return
         out = engine.take()
-        if out:
-            self.transport.write(out)
+        self._wire.write(out)
         if engine.closing:
             self._close()
         elif self._busy:
@@ -366,8 +364,8 @@ class SmtpSession(Protocol):
         self._peer = None
         self._mailbox = None
         engine.reply(replies.GO_TLS)
-        self.transport.write(engine.take())
-        self.transport.startTLS(self._door.tls)
+        self._wire.write(engine.take())
+        self._wire.start_tls(self._door.tls)
         engine.secured()
         self._deadline.at(self._door.reactor.seconds() + COMMAND_TIME)
 
@@ -399,7 +397,7 @@ class SmtpSession(Protocol):
             self._ip,
             engine.helo,
             engine.extended,
-            _tls_text(self.transport) if engine.tls else "",
+            self._wire.tls_text if engine.tls else "",
             self._mailbox,
             self._door.capture.trusted(self._ip),
         )
@@ -441,26 +439,17 @@ class SmtpSession(Protocol):
         if engine is None or self._closing:
             return
         engine.say_and_close(reply)
-        out = engine.take()
-        if out:
-            self.transport.write(out)
+        self._wire.write(engine.take())
         self._close()
 
     def _close(self) -> None:
-        """What was written goes out first. A peer that still sends gets a moment to read why (a close with unread
-        octets would reset the connection and take the reply with it)."""
+        """No more is handled. What the peer still sends is read and dropped for a moment, so that it can read why."""
         self._closing = True
         self._abandon()
-        transport = self.transport
-        transport.unregisterProducer()
-        engine = self._engine
         if self._paused:
             self._paused = False
-            transport.resumeProducing()
-        if engine is not None and not engine.tls and hasattr(transport, "loseWriteConnection"):
-            transport.loseWriteConnection()
-        else:
-            transport.loseConnection()
+            self.transport.resumeProducing()
+        self._wire.close()
         self._deadline.at(self._door.reactor.seconds() + LINGER_TIME)
 
 
@@ -479,18 +468,3 @@ _HANDLERS: dict[type, Callable[[SmtpSession, Any], None]] = {
 
 def _nothing(result: object) -> None:
     """A chunk has been taken: there is nothing to say."""
-
-
-def _on_loopback(transport: Any) -> bool:
-    ip = parse_ip(getattr(transport.getHost(), "host", "") or "")
-    return ip is not None and ip.is_loopback
-
-
-def _tls_text(transport: Any) -> str:
-    """Version and cipher for our Received line."""
-    # after startTLS the socket's transport speaks through a TLS protocol, which holds the connection's facts
-    layer = transport.protocol if getattr(transport, "TLS", False) else transport
-    handle = layer.getHandle() if hasattr(layer, "getHandle") else None
-    if handle is None or not hasattr(handle, "get_protocol_version_name"):
-        return "TLS"
-    return f"{handle.get_protocol_version_name()} with cipher {handle.get_cipher_name() or 'unknown'}"

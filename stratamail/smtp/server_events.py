@@ -13,7 +13,7 @@ from stratamail.mail.envelope import Recipient
 @frozen
 class Offer:
     """What one door offers. ``size`` in octets is announced and enforced, ``recipients`` a message; ``auth`` is ""
-    (none), "tls" (over TLS only) or "clear" (a loopback listener); ``require_auth`` answers 530 to MAIL before sign-in."""
+    (none), "tls" (over TLS only) or "clear" (loopback); ``require_auth`` answers 530 to MAIL before sign-in."""
 
     hostname: str
     size: int

@@ -66,6 +66,7 @@ class TlsDoors(TestCase):
         door = DoorFixture(self.state, Limits(disk_reserve=1), tls=self.tls, **options)  # type: ignore[arg-type]
         self.port: IListeningPort = reactor.listenTCP(0, door.factory, interface="127.0.0.1")  # type: ignore[attr-defined]
         self.addCleanup(self.port.stopListening)
+        self.addCleanup(door.factory.shut_down)
         self.door = door
         return door
 
