@@ -9,20 +9,21 @@ from typing import Any
 
 from attrs import evolve
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import UNIXServerEndpoint
 from twisted.logger import Logger
 
 from stratamail.access.signin import SignIn
 from stratamail.app.catalog import Catalog
 from stratamail.app.doors import Doors
 from stratamail.app.privileges import Privileges
-from stratamail.app.wake import WakeFactory
+from stratamail.app.reports import Reports
+from stratamail.app.wake import listen
 from stratamail.app.wiring import Figures, Reader
 from stratamail.capture.capture import Capture
 from stratamail.config.settings import Settings
 from stratamail.net.resolver import Resolver
 from stratamail.net.tls import Certificates
 from stratamail.outage.watch import Watch
+from stratamail.relay.service import Relay
 from stratamail.servers import http
 from stratamail.servers.imap import ImapFactory
 from stratamail.servers.smtp import SmtpFactory
@@ -87,13 +88,15 @@ class Rooms:
         self.filing.start()
         await self.catalog.claim(self.filing.claim)
         self._make_outside()
+        await self.relay.prepare()
         self._make_doors()
         privileges.raise_()
         try:
             await self.doors.open()
         finally:
             privileges.drop()
-        await self._listen_for_wakes()
+        self._wake = listen(self.reactor, self.layout.wake, self.note)
+        self.relay.startService()
         self.watch.startService()
         self._ready = True
         self.log.info("ready: {count} domains", count=len(self.catalog.directory.domains()))
@@ -129,12 +132,23 @@ class Rooms:
             self.read,
             self.committer.write,
             self.resolver,
-            on_recovered=self._recovered,
+            on_recovered=lambda domain: self.relay.recovered(domain),
             figures=Figures(self.catalog.current, self.mailboxes, self.read, self.files, now),
         )
-
-    def _recovered(self, domain: str) -> None:
-        """A primary is up again: what is owed goes out now."""
+        self.relay = Relay(
+            self.reactor,
+            self.settings.relay,
+            self.settings.server.hostname,
+            self.catalog.current,
+            self.read,
+            self.committer.write,
+            self.bodies,
+            self.disk,
+            self.resolver,
+            on_evidence=self.watch.evidence,
+            submit_report=Reports(self.capture, self.committer, self.spool, now).submit,
+        )
+        self.committer.listeners.append(lambda committed: self.relay.wake())
 
     def _seqs_of(self, ids: Any) -> dict[str, int]:
         with database.reading(self.queue_engine) as conn:
@@ -170,26 +184,27 @@ class Rooms:
             reasons.append("the disk reserve is reached")
         return reasons
 
-    async def _listen_for_wakes(self) -> None:
-        endpoint = UNIXServerEndpoint(self.reactor, self.layout.wake, mode=0o600, wantPID=True)
-        self._wake = await endpoint.listen(WakeFactory(self.note))
-
     async def note(self, topics: frozenset[str], flush: str) -> None:
         """The command line has committed something: put it in force."""
         if "catalog" in topics:
             withdrawn = await self.catalog.reload()
             self.doors.drop(withdrawn)
+            await self.shadow.forget(self.catalog.directory.is_mailbox)
             await self.catalog.claim(self.filing.claim)
         self.watch.wake()
+        self.relay.wake()
+        if flush:
+            self.relay.flush(flush)
 
     async def stop(self) -> bool:
         """Everything down again; True when all that was committed is filed and durable."""
-        self._ready = False
+        ready, self._ready = self._ready, False
         if self._wake is not None:
             await self._wake.stopListening()
         await self.doors.close()
-        if hasattr(self, "watch") and self.watch.running:
+        if ready:
             await self.watch.stopService()
+            await self.relay.stopService()
         await self.capture.write_counts()
         clean = False
         if hasattr(self, "filing"):

@@ -60,6 +60,14 @@ class Shadow:
         self._make_room()
         return box
 
+    async def forget(self, is_mailbox: Callable[[str], bool]) -> None:
+        """Let go of removed mailboxes, whose folders are about to be set aside: whoever gets such an address later starts
+        anew."""
+        for address in [address for address in list(self._boxes) if not is_mailbox(address)]:
+            self._boxes.pop(address, None)
+            self._kept.pop(address, None)
+        await self._workers.files.run(self._workers.mailboxes.forget, is_mailbox)
+
     def _told(self, address: str, folder: str, change: Change) -> None:
         # in the mailboxes' thread: a box that is made this moment has not loaded anything yet
         if address in self._boxes:

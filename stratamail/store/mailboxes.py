@@ -389,6 +389,10 @@ class Mailboxes:
         """The directories whose entries changed since the last call; who syncs them makes those changes durable."""
         return list(self._touched.pop(address, ()))
 
+    def forget(self, is_mailbox: Callable[[str], bool]) -> None:
+        """Let go of what is no mailbox any more; whoever gets the address later starts anew."""
+        self._indexes.forget(is_mailbox)
+
     def close(self) -> None:
         """Close all indexes; the next use opens them again."""
         self._indexes.close()

@@ -75,6 +75,11 @@ class OpenIndexes:
             if os.path.exists(path + suffix):
                 os.unlink(path + suffix)
 
+    def forget(self, is_mailbox: Callable[[str], bool]) -> None:
+        """Close those whose address is no mailbox any more: its folders are about to be set aside."""
+        for address in [address for address in self._open if not is_mailbox(address)]:
+            self._discard(address)
+
     def close(self) -> None:
         while self._open:
             self._open.popitem()[1].close()

@@ -72,6 +72,10 @@ class Directory:
         """Every listed address that is no mailbox."""
         return list(self._addresses.values())
 
+    def is_mailbox(self, key: str) -> bool:
+        """Whether an address key is a mailbox's own."""
+        return key in self._boxes
+
     def mailbox_by_id(self, id: int) -> Mailbox | None:
         return self._by_id.get(id)
 
