@@ -6,17 +6,22 @@ One JSON line in, ``{"topics": ["catalog" | "queue" | "outage", ...], "flush": D
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 
 Note = Callable[[frozenset[str], str], Awaitable[None]]
+# a path of a UNIX socket has at most 107 bytes
+_LONGEST = 107
 TOPICS = frozenset({"catalog", "queue", "outage"})
 
 
@@ -70,6 +75,18 @@ def read(line: bytes) -> tuple[frozenset[str], str]:
     if unknown:
         raise ValueError(f"unknown topic {unknown[0]!r}")
     return frozenset(topics), flush
+
+
+def listen(reactor: Any, path: str, note: Note) -> IListeningPort:
+    """Listen at ``path``. Who calls holds the mark of the running server: a socket that is there is a dead one's."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    if len(os.fsencode(path)) > _LONGEST:
+        # by way of the open folder, which stays open as long as the process
+        folder = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY)
+        path = f"/proc/self/fd/{folder}/{os.path.basename(path)}"
+    port: IListeningPort = reactor.listenUNIX(path, WakeFactory(note), mode=0o600)
+    return port
 
 
 class WakeFactory(Factory):

@@ -70,7 +70,7 @@ class Server:
         began = time.monotonic()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "twisted", "stratamail", "--config", str(self.config)],
+                [sys.executable, "-m", "twisted", "--log-format", "text", "stratamail", "--config", str(self.config)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -151,7 +151,7 @@ class Story:
         self._step(
             "Each was seen at once",
             len(took) == len(self._samples),
-            f"an idling mail program knew {middle:.0f} ms after the 250 (median), {max(took, default=0):.0f} ms at most",
+            f"idle mail programs knew {middle:.0f} ms after the 250 (median), {max(took, default=0):.0f} ms at most",
             "mail is visible at once",
             visible_median_ms=middle,
             visible_max_ms=max(took, default=0.0),

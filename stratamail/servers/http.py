@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from klein import Klein
+from twisted.web.http import Request
 from twisted.web.iweb import IRequest
-from twisted.web.server import Request, Site
+from twisted.web.server import Site
 
 Reasons = Callable[[], list[str]]
 
@@ -53,4 +54,4 @@ class _QuietSite(Site):
 
 def site(not_ready: Reasons) -> Site:
     """The factory for the HTTP listeners."""
-    return _QuietSite(Health(not_ready).app.resource())
+    return _QuietSite(Health(not_ready).app.resource())  # type: ignore[no-untyped-call]
