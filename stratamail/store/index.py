@@ -135,6 +135,8 @@ class Index:
         self.folders: dict[str, Folder] = {}
         for row in db.execute("SELECT id, name, uidvalidity, uidnext, reserved, modseq, recent FROM folders"):
             self.folders[row[1]] = Folder(*row)
+        self._meta["modseq"] = max([self.meta("modseq"), *(folder.modseq for folder in self.folders.values())])
+        self._marked = db.execute("SELECT 1 FROM marks LIMIT 1").fetchone() is not None
         by_id = {folder.id: folder for folder in self.folders.values()}
         for folder_id, bit, name in db.execute("SELECT folder, bit, name FROM keywords ORDER BY folder, bit"):
             if folder_id in by_id:
@@ -212,13 +214,12 @@ class Index:
         return modseq
 
     def save(self, *folders: Folder) -> None:
-        """Write the counters of folders, and the mod-sequence. Within a transaction."""
+        """Write the counters of folders; the highest mod-sequence of all is the mailbox's. Within a transaction."""
         for folder in folders:
             self._db.execute(
                 "UPDATE folders SET uidnext=?, modseq=?, recent=? WHERE id=?",
                 (folder.uidnext, folder.modseq, folder.recent, folder.id),
             )
-        self._db.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('modseq', ?)", (self.meta("modseq"),))
 
     # folders
 
@@ -234,6 +235,8 @@ class Index:
 
     def drop(self, folder: Folder) -> None:
         """Forget a folder; every message leaves a mark."""
+        self._marked = True
+        self.set_meta("modseq", self.meta("modseq"))
         self._db.execute(
             "INSERT OR IGNORE INTO marks (base, folder, uid, modseq) SELECT base, folder, uid, modseq FROM messages"
             " WHERE folder=?",
@@ -322,6 +325,8 @@ class Index:
     def marked(self, bases: Sequence[str]) -> set[str]:
         """Those of the names that an expunge or a move has marked."""
         found: set[str] = set()
+        if not self._marked:
+            return found
         for i in range(0, len(bases), 500):
             some = bases[i : i + 500]
             holes = ",".join("?" * len(some))
@@ -338,6 +343,7 @@ class Index:
     def remove(self, folder: Folder, rows: Sequence[Row], modseq: int) -> None:
         """Forget messages, leaving a mark with each name."""
         gone = [(folder.id, row.uid) for row in rows]
+        self._marked = True
         self._db.executemany(
             "INSERT OR IGNORE INTO marks (base, folder, uid, modseq) VALUES (?, ?, ?, ?)",
             [(row.base, folder.id, row.uid, modseq) for row in rows],

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import TypeVar
 
 from attrs import frozen
@@ -67,6 +68,7 @@ class Mailboxes:
     ) -> None:
         self.layout = layout
         self.listener: Callable[[str, str, Change], None] = _ignore
+        self._root = lru_cache(4096)(layout.mailbox)
         self._draw = draw_uidvalidity
         self._touched: dict[str, set[str]] = {}
         self._indexes = OpenIndexes(layout, draw_uidvalidity, unclean, seq_of, open_files, self._touch)
@@ -149,7 +151,7 @@ class Mailboxes:
                 base = self._path(address, by_id[folder_id])
                 below = self._below(base, row)
                 target = os.path.join(base, below or maildir.relative(row.base, row.flags))
-                maildir.put(path, target, os.path.join(self.layout.mailbox(address), "tmp", f"{id}.relink"))
+                maildir.put(path, target, os.path.join(self._root(address), "tmp", f"{id}.relink"))
                 self._touch(address, os.path.dirname(target))
 
         self._run(address, act)
@@ -301,7 +303,7 @@ class Mailboxes:
 
     def _tree(self, address: str, act: Callable[[foldertree.Tree], T]) -> T:
         def run(index: Index) -> T:
-            tree = foldertree.Tree(index, self.layout.mailbox(address), self._draw)
+            tree = foldertree.Tree(index, self._root(address), self._draw)
             try:
                 return act(tree)
             finally:
@@ -376,7 +378,7 @@ class Mailboxes:
 
     def tally(self, address: str, since: int, until: int) -> tuple[int, int]:
         """(read, answered) among the messages dated in [since, until) microseconds, each message once."""
-        if not os.path.isdir(self.layout.mailbox(address)):
+        if not os.path.isdir(self._root(address)):
             return 0, 0
         flags: dict[str, int] = {}
         for base, bits in self._run(address, lambda index: index.tally(since, until)).items():
@@ -406,7 +408,7 @@ class Mailboxes:
         return folder
 
     def _path(self, address: str, folder: Folder) -> str:
-        return os.path.join(self.layout.mailbox(address), maildir.directory(folder.name))
+        return os.path.join(self._root(address), maildir.directory(folder.name))
 
     def _touch(self, address: str, path: str) -> None:
         self._touched.setdefault(address, set()).add(path)
