@@ -43,8 +43,11 @@ class Canary:
         if not known and any(listed(one.recipient) for one in heads):
             # all listed ones were refused in this round; strangers prove nothing
             return None
-        chosen = known or left
-        return min(chosen, key=lambda one: (self.refusals.get(one.id, 0), one.message.seq, one.id), default=None)
+        return min(known or left, key=self._rank, default=None)
+
+    def _rank(self, one: Delivery) -> tuple[int, int, int]:
+        """One that was refused, or cut off, before comes after the others: it must not keep the lane from its proof."""
+        return self.refusals.get(one.id, 0) + one.unknown_outcomes, one.message.seq, one.id
 
     def accepted(self) -> None:
         self.proven = True
