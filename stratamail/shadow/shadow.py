@@ -61,8 +61,8 @@ class Shadow:
         return box
 
     async def forget(self, is_mailbox: Callable[[str], bool]) -> None:
-        """Let go of removed mailboxes, whose folders are about to be set aside: whoever gets such an address later starts
-        anew."""
+        """Let go of removed mailboxes, whose folders are about to be set aside: whoever gets such an address later
+        starts anew."""
         for address in [address for address in list(self._boxes) if not is_mailbox(address)]:
             self._boxes.pop(address, None)
             self._kept.pop(address, None)

@@ -1,0 +1,98 @@
+"""A recipient list from a CSV file: whole or not at all, bad rows by their line."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stratamail.cli.csvfile import Bad, Entry, NotCsv, read
+from tests.unit.cli.conftest import Cli
+
+GOOD = """address,kind,name,alternate,mobile,aliases,members,send-as
+carl@acme.example,,Carl,carl@home.example,+491511234567,c@acme.example;cc@acme.example,,
+anna@acme.example,mailbox,Anna,,,,,
+team@acme.example,group,,,,,carl@acme.example out@else.example,
+desk@acme.example,shared,,,,,carl@acme.example,anna@acme.example
+"""
+
+
+def take(cli: Cli, folder: Path, text: str, *options: str) -> Any:
+    file = folder / "list.csv"
+    file.write_text(text)
+    return cli.json("mailbox", "import", "acme.example", str(file), *options)
+
+
+def test_good_rows(cli: Cli, tmp_path: Path) -> None:
+    done = take(cli, tmp_path, GOOD)
+    assert done["applied"] is True
+    assert done["changed"] == ["anna@acme.example"]
+    assert sorted(done["added"]) == [
+        "c@acme.example",
+        "carl@acme.example",
+        "cc@acme.example",
+        "desk@acme.example",
+        "team@acme.example",
+    ]
+    carl = cli.json("mailbox", "show", "cc@acme.example")
+    assert (carl["name"], carl["alternate"], carl["mobile"]) == ("Carl", "carl@home.example", "+491511234567")
+    assert carl["aliases"] == ["c@acme.example", "cc@acme.example"]
+    assert cli.json("address", "show", "desk@acme.example")["send_as"] == ["anna@acme.example"]
+    again = take(cli, tmp_path, GOOD)
+    assert (again["added"], again["changed"]) == ([], [])
+
+
+def test_dry_run_changes_nothing(cli: Cli, tmp_path: Path) -> None:
+    before = cli.json("mailbox", "list"), cli.json("address", "list")
+    done = take(cli, tmp_path, GOOD, "--dry-run", "--sync")
+    assert (done["applied"], len(done["added"]), done["removed"]) == (False, 5, ["bob@acme.example"])
+    assert (cli.json("mailbox", "list"), cli.json("address", "list")) == before
+
+
+def test_sync_removes_what_is_not_listed_and_sets_its_mail_aside(cli: Cli, tmp_path: Path) -> None:
+    os.makedirs(cli.layout.mailbox("bob@acme.example") + "/cur")
+    cli.ok("address", "add", "old@acme.example", "--alias-of", "anna@acme.example")
+    done = take(cli, tmp_path, "address\nanna@acme.example\n", "--sync")
+    assert done["removed"] == ["old@acme.example", "bob@acme.example"]
+    assert not os.path.exists(cli.layout.mailbox("bob@acme.example"))
+    assert [one["address"] for one in cli.json("mailbox", "list")] == ["anna@acme.example"]
+
+
+def test_bad_rows_are_told_by_line_and_nothing_is_applied(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text(
+        "address,kind,name,members,aliases\n"
+        'good@acme.example,,"two\nlines",,\n'
+        "x@foreign.example,,,,\n"
+        "no address,,,,\n"
+        "\n"
+        "good@acme.example,,,,\n"
+        "t@acme.example,group,,,\n"
+        "u@acme.example,robot,,,\n"
+        "v@acme.example,shared,,nobody@acme.example,\n"
+        "w@acme.example,,,,anna@acme.example\n"
+        "fine@acme.example,,Fine,,\n"
+    )
+    before = cli.json("mailbox", "list"), cli.json("address", "list")
+    result = cli.run("mailbox", "import", "acme.example", str(file))
+    assert result.exit_code == 1
+    told = [line.split(":")[1] for line in result.stderr.splitlines() if line.startswith(str(file))]
+    assert told == ["2", "4", "5", "7", "8", "9", "10", "11"]
+    assert "nothing was changed" in result.stderr
+    assert (cli.json("mailbox", "list"), cli.json("address", "list")) == before
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\n\n", b"nam,address\n", b"name\n", b"address,address\n", b"address\n\xff\n", b'address\n"a\n']
+)
+def test_what_is_no_list(data: bytes) -> None:
+    with pytest.raises(NotCsv):
+        read(data)
+
+
+def test_what_spreadsheets_write() -> None:
+    entries, bad = read("\ufeffAddress;Kind;Send As\r\nA@b.example;;\r\n;;\r\nc@b.example;Alias;x\r\n".encode())
+    assert entries == [Entry(2, "A@b.example")]
+    assert bad == [Bad(4, "kind alias needs members")]
