@@ -75,7 +75,9 @@ class Server(Service):
         super().stopService()  # type: ignore[no-untyped-call]
         if self._starting is not None and not self._starting.called:
             self._starting.cancel()
-        return Deferred.fromCoroutine(self._stop())
+        stopping = Deferred.fromCoroutine(self._stop())
+        stopping.addErrback(lambda failure: self.log.failure("the stop was not clean", failure))
+        return stopping
 
     async def _stop(self) -> None:
         clean = False

@@ -201,6 +201,8 @@ async def _stream(
     finally:
         if producing and connection.transport is not None:
             IConsumer(connection.transport).unregisterProducer()
+        # nobody will say "go on" any more to a connection that was told to wait by its last write
+        connection.resumeProducing()
     reply = await connection.within(replied, timeouts.dot, "reply to the final dot")
     progress.rest(Answer(client.DOT, reply))
 
