@@ -389,7 +389,7 @@ class Mailboxes:
 
     def folders_to_sync(self, address: str) -> list[str]:
         """The directories whose entries changed since the last call; who syncs them makes those changes durable."""
-        return list(self._touched.pop(address, ()))
+        return [path for path in self._touched.pop(address, ()) if os.path.isdir(path)]
 
     def forget(self, is_mailbox: Callable[[str], bool]) -> None:
         """Let go of what is no mailbox any more; whoever gets the address later starts anew."""
