@@ -20,15 +20,16 @@ def envelope(summary: Summary) -> bytes:
         _people(group)
         for group in (summary.from_, summary.sender, summary.reply_to, summary.to, summary.cc, summary.bcc)
     )
-    return b"(%b %b %b %b %b)" % (
-        nstring(summary.date), nstring(summary.subject), people, nstring(summary.in_reply_to), nstring(summary.message_id),
-    )  # fmt: skip
+    head = nstring(summary.date) + b" " + nstring(summary.subject)
+    return b"(%b %b %b %b)" % (head, people, nstring(summary.in_reply_to), nstring(summary.message_id))
 
 
 def _people(group: tuple[Mailbox, ...]) -> bytes:
     if not group:
         return b"NIL"
-    return b"(" + b"".join(b"(" + b" ".join(map(nstring, (m.name, m.route, m.local, m.host))) + b")" for m in group) + b")"
+    return (
+        b"(" + b"".join(b"(" + b" ".join(map(nstring, (m.name, m.route, m.local, m.host))) + b")" for m in group) + b")"
+    )
 
 
 def bodystructure(data: bytes, root: Part, extended: bool = True) -> bytes:
@@ -45,15 +46,22 @@ def _part(data: bytes, part: Part, extended: bool, out: list[bytes]) -> None:
             _part(data, child, extended, out)
         out.append(b" " + string(part.subtype))
         if extended:
-            out.append(b" %b %b %b %b" % (_params(part.params), _disposition(part), _language(part), nstring(part.location)))
+            out.append(
+                b" %b %b %b %b" % (_params(part.params), _disposition(part), _language(part), nstring(part.location))
+            )
         out.append(b")")
         return
     out.append(
         b"(%b %b %b %b %b %b %d"
         % (
-            string(part.type), string(part.subtype), _params(part.params), nstring(part.id), nstring(part.description),
-            string(part.encoding), part.body_end - part.body_start,
-        )  # fmt: skip
+            string(part.type),
+            string(part.subtype),
+            _params(part.params),
+            nstring(part.id),
+            nstring(part.description),
+            string(part.encoding),
+            part.body_end - part.body_start,
+        )
     )
     if part.message:
         inner = part.children[0]
@@ -94,8 +102,8 @@ def header_only(section: Section) -> bool:
 
 
 def extract(data: bytes, root: Part | None, section: Section) -> bytes | None:
-    """The section's bytes, the partial range applied, None (NIL) when there is no such part. ``root`` may be None when the
-    section names no part."""
+    """The section's bytes, the partial range applied, None (NIL) when there is no such part. ``root`` may be None when
+    the section names no part."""
     if section.part:
         found = _of_part(data, root, section)
         if found is None:

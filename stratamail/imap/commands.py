@@ -1,18 +1,17 @@
 """What a client asks for, as frozen values; the grammar makes them, the door executes them (RFC 3501 section 6).
 
-Mailbox names are text, already decoded from modified UTF-7, with ``/`` as the delimiter and INBOX in capitals. Flags are text as the
-client wrote them. Touches no disk.
+Mailbox names are text, already decoded from modified UTF-7, with ``/`` as the delimiter and INBOX in capitals. Flags
+are text as the client wrote them. Touches no disk.
 """
 
 from __future__ import annotations
 
-from typing import Literal, Union
+from typing import Literal
 
 from attrs import field, frozen
 
 from stratamail.imap.search import Key
 from stratamail.imap.sets import SequenceSet
-
 
 # any state
 
@@ -108,7 +107,8 @@ class Unsubscribe:
 
 @frozen
 class List:
-    """LIST with RFC 5258 and 6154: ``select`` and ``options`` in capitals; ``status`` the items of RETURN (STATUS ...)."""
+    """LIST with RFC 5258 and 6154: ``select`` and ``options`` in capitals; ``status`` the items of RETURN (STATUS
+    ...)."""
 
     reference: str
     patterns: tuple[str, ...]
@@ -139,7 +139,8 @@ class Status:
 
 @frozen
 class Append:
-    """The head of APPEND, before its literal of ``size`` octets arrives. ``date`` microseconds since the epoch or None."""
+    """The head of APPEND, before its literal of ``size`` octets arrives. ``date`` microseconds since the epoch or
+    None."""
 
     mailbox: str
     flags: frozenset[str]
@@ -188,9 +189,9 @@ class Search:
 
 @frozen
 class Section:
-    """BODY[...] or a kind of it. ``part`` are the numbers ``(1, 2)``; ``text`` is "", "HEADER", "TEXT", "MIME", "HEADER.FIELDS" or
-    "HEADER.FIELDS.NOT" with ``fields`` as the client wrote them; ``partial`` is ``(offset, count)``. ``label`` is what the
-    response calls it, without the partial offset (``BODY[1.MIME]``, ``RFC822.HEADER``)."""
+    """BODY[...] or a kind of it. ``part`` are the numbers ``(1, 2)``; ``text`` is "", "HEADER", "TEXT", "MIME",
+    "HEADER.FIELDS" or "HEADER.FIELDS.NOT" with ``fields`` as the client wrote them; ``partial`` is ``(offset, count)``.
+    ``label`` is what the response calls it, without the partial offset (``BODY[1.MIME]``, ``RFC822.HEADER``)."""
 
     part: tuple[int, ...]
     text: str
@@ -208,7 +209,7 @@ class Fetch:
     """``items`` in the client's order, macros expanded: an attribute's name or a :class:`Section`."""
 
     set: SequenceSet
-    items: tuple[Union[str, Section], ...]
+    items: tuple[str | Section, ...]
     uid: bool
 
 
@@ -239,7 +240,34 @@ class Move:
     uid: bool
 
 
-Command = Union[
-    Capability, Noop, Logout, Id, StartTls, Login, Authenticate, Enable, Select, Create, Delete, Rename, Subscribe,
-    Unsubscribe, List, Lsub, Namespace, Status, Append, Idle, Check, Close, Unselect, Expunge, Search, Fetch, Store, Copy, Move,
-]  # fmt: skip
+Command = (
+    Capability
+    | Noop
+    | Logout
+    | Id
+    | StartTls
+    | Login
+    | Authenticate
+    | Enable
+    | Select
+    | Create
+    | Delete
+    | Rename
+    | Subscribe
+    | Unsubscribe
+    | List
+    | Lsub
+    | Namespace
+    | Status
+    | Append
+    | Idle
+    | Check
+    | Close
+    | Unselect
+    | Expunge
+    | Search
+    | Fetch
+    | Store
+    | Copy
+    | Move
+)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _BY_NAME = {name.upper(): i + 1 for i, name in enumerate(MONTHS)}
 _DAY = re.compile(rb"([0-9]{1,2})-([A-Za-z]{3})-([0-9]{4})")
-_TIME = re.compile(rb"([ 0-9][0-9])-([A-Za-z]{3})-([0-9]{4}) ([0-9]{2}):([0-9]{2}):([0-9]{2}) ([+-])([0-9]{2})([0-9]{2})")
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_TIME = re.compile(
+    rb"([ 0-9][0-9])-([A-Za-z]{3})-([0-9]{4}) ([0-9]{2}):([0-9]{2}):([0-9]{2}) ([+-])([0-9]{2})([0-9]{2})"
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def parse_day(raw: bytes) -> date:
@@ -30,14 +33,22 @@ def parse_time(raw: bytes) -> int:
     day, _, year, hour, minute, second, sign, hours, minutes = match.groups()
     offset = timedelta(hours=int(hours), minutes=int(minutes))
     seconds = min(int(second), 59)  # a leap second is the one before it
-    when = datetime(int(year), month, int(day), int(hour), int(minute), seconds, tzinfo=timezone.utc)
+    when = datetime(int(year), month, int(day), int(hour), int(minute), seconds, tzinfo=UTC)
     return ((when - _EPOCH) + (-offset if sign == b"+" else offset)) // timedelta(microseconds=1)
 
 
 def format_time(micros: int) -> str:
     """INTERNALDATE's text in UTC, without quotes; a time that no calendar has becomes the epoch."""
+    days, seconds = divmod(micros // 1_000_000, 86_400)
+    minutes, second = divmod(seconds, 60)
+    hour, minute = divmod(minutes, 60)
+    return f"{_day(days)} {hour:02d}:{minute:02d}:{second:02d} +0000"
+
+
+@lru_cache(maxsize=10_000)
+def _day(days: int) -> str:
     try:
-        when = _EPOCH + timedelta(seconds=micros // 1_000_000)
+        when = _EPOCH + timedelta(days=days)
     except OverflowError:
         when = _EPOCH
-    return f"{when.day:2d}-{MONTHS[when.month - 1]}-{when.year:04d} {when:%H:%M:%S} +0000"
+    return f"{when.day:2d}-{MONTHS[when.month - 1]}-{when.year:04d}"

@@ -1,15 +1,14 @@
 """The server's ear: bytes in, events out (RFC 3501 section 2.2, RFC 7888 LITERAL+). No transport, clock or disk.
 
-Feed :meth:`ServerEngine.receive`, then take :meth:`ServerEngine.next` until it gives None. One command is in flight: the door takes the
-next event only when it has answered the last. Whatever way the bytes are split, the events are the same (a message literal's
-chunks aside, whose concatenation is). Nothing is allocated for a literal before its size was found acceptable; the message of an
-APPEND is handed on in chunks as it comes.
+Feed :meth:`ServerEngine.receive`, then take :meth:`ServerEngine.next` until it gives None. One command is in flight:
+the door takes the next event only when it has answered the last. Whatever way the bytes are split, the events are the
+same (a message literal's chunks aside, whose concatenation is). Nothing is allocated for a literal before its size was
+found acceptable; the message of an APPEND is handed on in chunks as it comes.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Union
 
 from attrs import field, frozen
 
@@ -92,7 +91,7 @@ class Overflow:
     text: str
 
 
-Event = Union[Request, Invalid, Continue, AppendHead, Chunk, AppendEnd, Answer, Overflow]
+Event = Request | Invalid | Continue | AppendHead | Chunk | AppendEnd | Answer | Overflow
 
 _COMMAND, _LITERAL_DATA, _DECIDE, _MESSAGE, _TAIL, _SKIP, _SWALLOW, _ANSWER, _DEAD = range(9)
 
@@ -143,47 +142,65 @@ class ServerEngine:
     def next(self) -> Event | None:
         """The next event, None when more bytes (or a decision of the door) are needed."""
         while True:
-            if self._state == _COMMAND:
+            state = self._state
+            if state == _COMMAND:
                 event = self._line()
-                if event is not None or self._state == _COMMAND:
-                    return event
-            elif self._state == _LITERAL_DATA:
-                if len(self._buffer) < self._need:
-                    return None
-                self._literals.append(self._take(self._need))
-                self._state = _COMMAND
-            elif self._state == _MESSAGE:
-                if self._need == 0:
-                    self._state = _TAIL
-                elif not self._buffer:
-                    return None
-                else:
-                    data = self._take(min(self._need, len(self._buffer)))
-                    self._need -= len(data)
-                    return Chunk(data)
-            elif self._state == _SKIP:
-                self._need -= len(self._take(min(self._need, len(self._buffer))))
-                if self._need:
-                    return None
-                self._state = _SWALLOW
-            elif self._state == _TAIL or self._state == _SWALLOW:
-                line = self._read_line(self.limit)
-                if line is None or isinstance(line, Overflow):
-                    return line
-                ended = self._state == _TAIL
-                tag = self._tag
-                if not self._skip_literal(line):
-                    self._restart()
-                if ended:
-                    return AppendEnd(tag, "Unexpected text after the message" if line.strip(b" ") else "")
-            elif self._state == _ANSWER:
-                line = self._read_line(ANSWER)
-                if line is None or isinstance(line, Overflow):
-                    return line
-                self._restart()
-                return Answer(line)
+            elif state == _LITERAL_DATA:
+                event = self._literal()
+            elif state == _MESSAGE:
+                event = self._message()
+            elif state == _SKIP:
+                event = self._skip()
+            elif state in (_TAIL, _SWALLOW):
+                event = self._tail()
+            elif state == _ANSWER:
+                event = self._answered()
             else:
                 return None
+            # without an event something has still been done when the state is another
+            if event is not None or self._state == state:
+                return event
+
+    def _literal(self) -> Event | None:
+        if len(self._buffer) >= self._need:
+            self._literals.append(self._take(self._need))
+            self._state = _COMMAND
+        return None
+
+    def _message(self) -> Event | None:
+        if self._need == 0:
+            self._state = _TAIL
+            return None
+        if not self._buffer:
+            return None
+        data = self._take(min(self._need, len(self._buffer)))
+        self._need -= len(data)
+        return Chunk(data)
+
+    def _skip(self) -> Event | None:
+        self._need -= len(self._take(min(self._need, len(self._buffer))))
+        if self._need == 0:
+            self._state = _SWALLOW
+        return None
+
+    def _tail(self) -> Event | None:
+        """The rest of the line behind a message, or behind a literal that was thrown away."""
+        line = self._read_line(self.limit)
+        if line is None or isinstance(line, Overflow):
+            return line
+        ended, tag = self._state == _TAIL, self._tag
+        if not self._skip_literal(line):
+            self._restart()
+        if ended:
+            return AppendEnd(tag, "Unexpected text after the message" if line.strip(b" ") else "")
+        return None
+
+    def _answered(self) -> Event | None:
+        line = self._read_line(ANSWER)
+        if line is None or isinstance(line, Overflow):
+            return line
+        self._restart()
+        return Answer(line)
 
     def _take(self, count: int) -> bytes:
         data = bytes(memoryview(self._buffer)[:count])

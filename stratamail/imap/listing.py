@@ -1,6 +1,7 @@
 """Which folders a LIST or LSUB names, and with which attributes (RFC 3501 section 6.3.8, RFC 5258, RFC 6154, RFC 3348).
 
-Pure: folders in, responses out. Matching is linear in name times pattern, whatever wildcards a client sends. Touches no disk.
+Pure: folders in, responses out. Matching is linear in name times pattern, whatever wildcards a client sends. Touches no
+disk.
 """
 
 from __future__ import annotations

@@ -50,7 +50,8 @@ def flag_list(flags: Iterable[str]) -> bytes:
 
 
 def condition(tag: str, state: str, text: str, code: str = "") -> bytes:
-    """A status response: ``tag`` "*" for an untagged one; ``state`` OK, NO, BAD, BYE or PREAUTH; ``code`` without brackets."""
+    """A status response: ``tag`` "*" for an untagged one; ``state`` OK, NO, BAD, BYE or PREAUTH; ``code`` without
+    brackets."""
     bracket = f"[{code}] " if code else ""
     line = _CLEAN.sub(" ", f"{bracket}{text or state.capitalize()}")
     return f"{tag} {state} {line}\r\n".encode("ascii")
@@ -61,7 +62,11 @@ def capability(names: Iterable[str]) -> bytes:
 
 
 def listing(
-    name: str, attributes: Iterable[str], word: bytes = b"LIST", childinfo: tuple[str, ...] = (), delimiter: bytes = b'"/"'
+    name: str,
+    attributes: Iterable[str],
+    word: bytes = b"LIST",
+    childinfo: tuple[str, ...] = (),
+    delimiter: bytes = b'"/"',
 ) -> bytes:
     """A LIST or LSUB response; ``childinfo`` are the selection options that match below (RFC 5258 section 3.5)."""
     extended = b""
@@ -81,7 +86,7 @@ def search(numbers: Iterable[int]) -> bytes:
 
 def esearch(tag: str, numbers: list[int], uid: bool, returns: frozenset[str]) -> bytes:
     """RFC 4731 section 3.1: MIN, MAX and ALL are left out when nothing was found; COUNT never is."""
-    parts = [f'* ESEARCH (TAG {quote(tag.encode("ascii"))})']
+    parts = [f"* ESEARCH (TAG {quote(tag.encode('ascii'))})"]
     if uid:
         parts.append("UID")
     if numbers:

@@ -1,13 +1,13 @@
 """The search program of a client as a tree (RFC 3501 section 6.4.4), and its parser (RFC 4731 RETURN options too).
 
 Text is decoded (US-ASCII or UTF-8); whoever evaluates the tree matches it without regard to case. Dates are calendar
-days without time or zone. Flags are written as the client did ("\\\\Seen", "$Forwarded"), compared without case. Touches no disk.
+days without time or zone. Flags are written as the client did ("\\\\Seen", "$Forwarded"), compared without case.
+Touches no disk.
 """
 
 from __future__ import annotations
 
 from datetime import date
-from typing import Union
 
 from attrs import frozen
 
@@ -116,4 +116,4 @@ class Not:
     key: Key
 
 
-Key = Union[All, Numbers, Uids, HasFlag, Larger, Smaller, Internal, Sent, Header, Body, Text, And, Or, Not]
+Key = All | Numbers | Uids | HasFlag | Larger | Smaller | Internal | Sent | Header | Body | Text | And | Or | Not

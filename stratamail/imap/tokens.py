@@ -26,7 +26,8 @@ _SET = re.compile(rb"[0-9*:,]+")
 
 
 class ParseError(Exception):
-    """A command that is not in the grammar. ``code`` is a response code without brackets, ``no`` asks for NO, not BAD."""
+    """A command that is not in the grammar. ``code`` is a response code without brackets, ``no`` asks for NO, not
+    BAD."""
 
     def __init__(self, text: str, code: str = "", no: bool = False) -> None:
         super().__init__(text)

@@ -60,7 +60,8 @@ def quoted(value: bytes, pos: int) -> tuple[bytes, int]:
 
 
 def content_type(value: bytes) -> tuple[bytes, bytes, Params] | None:
-    """``type, subtype, params``, None when there is not even a type. A missing subtype is "plain" for text, else "x-unknown"."""
+    """``type, subtype, params``, None when there is not even a type. A missing subtype is "plain" for text, else
+    "x-unknown"."""
     pos = skip(value, 0)
     match = _TOKEN.match(value, pos)
     if match is None:
@@ -144,7 +145,8 @@ def to_text(raw: bytes, charset: str = "utf-8") -> str:
 
 
 def decode_words(raw: bytes) -> str:
-    """An unstructured value as text: encoded words decoded (RFC 2047 section 6.2), raw 8-bit taken as UTF-8 or Latin-1."""
+    """An unstructured value as text: encoded words decoded (RFC 2047 section 6.2), raw 8-bit taken as UTF-8 or
+    Latin-1."""
     if b"=?" not in raw:
         return to_text(raw)
     raw = _BETWEEN.sub(rb"\1", raw)

@@ -1,7 +1,7 @@
 """Header fields of a message by byte offsets (RFC 5322 section 2.2). Never fails on bad input, changes no byte.
 
-A line end is LF with or without CR before it. A line that is no field (no colon, "From " of an mbox, a fold with nothing
-before it) is a :class:`Field` with the name b"". Nothing here touches the disk.
+A line end is LF with or without CR before it. A line that is no field (no colon, "From " of an mbox, a fold with
+nothing before it) is a :class:`Field` with the name b"". Nothing here touches the disk.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""The MIME tree of a message by byte offsets (RFC 2045, 2046). Never fails, never copies a body, bounded in depth and count.
+"""The MIME tree of a message by byte offsets (RFC 2045, 2046). Never fails, never copies a body, bounded in depth and
+count.
 
-What is broken is read as the nearest sound thing: a multipart without boundary or parts is text, a message that is encoded is a file,
-a boundary of an outer part ends all inner ones. Touches no disk.
+What is broken is read as the nearest sound thing: a multipart without boundary or parts is text, a message that is
+encoded is a file, a boundary of an outer part ends all inner ones. Touches no disk.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ _DASHES = re.compile(rb"^--", re.MULTILINE)
 
 @define
 class Part:
-    """One part. Its header is ``data[header_start:body_start]`` (empty line included), its body ``data[body_start:body_end]``.
+    """One part. Its header is ``data[header_start:body_start]`` (empty line included), its body
+    ``data[body_start:body_end]``.
 
-    ``children`` are a multipart's parts, or of message/rfc822 the one message inside. ``lines`` counts the body's line ends (text and
-    message only). Strings are raw values; ``encoding`` is in capitals, "7BIT" when absent.
+    ``children`` are a multipart's parts, or of message/rfc822 the one message inside. ``lines`` counts the body's line
+    ends (text and message only). Strings are raw values; ``encoding`` is in capitals, "7BIT" when absent.
     """
 
     header_start: int
@@ -79,8 +81,8 @@ def scan(data: bytes) -> Part:
 
 
 def find(root: Part, numbers: tuple[int, ...]) -> Part | None:
-    """The part with that section number (RFC 3501 section 6.4.5); a message that is no multipart has one part, itself. ``()`` is
-    the whole message."""
+    """The part with that section number (RFC 3501 section 6.4.5); a message that is no multipart has one part, itself.
+    ``()`` is the whole message."""
     part = root
     inside: Part | None = root
     for number in numbers:
@@ -99,7 +101,8 @@ def find(root: Part, numbers: tuple[int, ...]) -> Part | None:
 
 
 class _Scanner:
-    """Reads forward once. ``_stack`` holds the open parts, outermost first; ``_bounds`` maps a boundary to its place there."""
+    """Reads forward once. ``_stack`` holds the open parts, outermost first; ``_bounds`` maps a boundary to its place
+    there."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -137,7 +140,8 @@ class _Scanner:
         return root
 
     def _before(self, start: int) -> int:
-        """Where the body before the boundary line at ``start`` ends: its line end belongs to the boundary (RFC 2046 5.1.1)."""
+        """Where the body before the boundary line at ``start`` ends: its line end belongs to the boundary (RFC 2046
+        5.1.1)."""
         data = self._data
         if start and data[start - 1] == 0x0A:
             return start - 2 if start > 1 and data[start - 2] == 0x0D else start - 1

@@ -1,6 +1,7 @@
 """What a folder list shows of a message: the fields of IMAP's ENVELOPE (RFC 3501 section 7.4.2), values raw.
 
-Address lists are read leniently (RFC 5322 section 3.4 with its obsolete forms): never an error, at worst fewer addresses. Touches no disk.
+Address lists are read leniently (RFC 5322 section 3.4 with its obsolete forms): never an error, at worst fewer
+addresses. Touches no disk.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ _BLANK = re.compile(rb"[ \t\r\n]+")
 
 @frozen
 class Mailbox:
-    """One address: ``local``@``host`` with the display ``name`` and obsolete ``route``. A group opens with ``host`` None and its
-    name in ``local``, and closes with both None, as IMAP writes it."""
+    """One address: ``local``@``host`` with the display ``name`` and obsolete ``route``. A group opens with ``host``
+    None and its name in ``local``, and closes with both None, as IMAP writes it."""
 
     name: bytes | None
     route: bytes | None
@@ -32,7 +33,8 @@ class Mailbox:
 
 @frozen
 class Summary:
-    """Unfolded raw values, None when the field is absent. ``sender`` and ``reply_to`` are ``from_`` when absent or empty."""
+    """Unfolded raw values, None when the field is absent. ``sender`` and ``reply_to`` are ``from_`` when absent or
+    empty."""
 
     date: bytes | None
     subject: bytes | None

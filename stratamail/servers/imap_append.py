@@ -1,4 +1,5 @@
-"""APPEND (RFC 3501 section 6.3.11, RFC 4315 APPENDUID, RFC 7889 APPENDLIMIT): decided before the message comes, then streamed.
+"""APPEND (RFC 3501 section 6.3.11, RFC 4315 APPENDUID, RFC 7889 APPENDLIMIT): decided before the message comes, then
+streamed.
 
 The message goes to the spool as it comes (``shadow.box.Upload``); a client that goes away leaves nothing behind.
 """

@@ -1,4 +1,5 @@
-"""FETCH (RFC 3501 sections 6.4.5 and 7.4.2): columns by the thousand, content in bounded batches, large messages in pieces.
+"""FETCH (RFC 3501 sections 6.4.5 and 7.4.2): columns by the thousand, content in bounded batches, large messages in
+pieces.
 
 What is rendered from content (ENVELOPE, BODYSTRUCTURE) is kept in the index through the view. Writes nothing else.
 """
@@ -133,7 +134,9 @@ class _Batches:
         without = [uid for uid in uids if self._content or any(uid not in kept[item] for item in structures)]
         data = await refused(view.contents(without)) if without else {}
         headers: dict[int, bytes] = {}
-        if any(map(body.header_only, self._sections)) or any(uid not in kept["ENVELOPE"] for uid in uids if "ENVELOPE" in kept):
+        if any(map(body.header_only, self._sections)) or any(
+            uid not in kept["ENVELOPE"] for uid in uids if "ENVELOPE" in kept
+        ):
             headers = await refused(view.headers([uid for uid in uids if uid not in data]))
         trees = await self._trees(data, structures, kept)
         self._render(uids, kept, data, headers, trees)

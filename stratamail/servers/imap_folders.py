@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from stratamail.imap import listing, render
 from stratamail.imap.commands import (
-    Create, Delete, Idle, List, Lsub, Rename, Select, Status, Subscribe, Unsubscribe,
+    Create,
+    Delete,
+    Idle,
+    List,
+    Lsub,
+    Rename,
+    Select,
+    Status,
+    Subscribe,
+    Unsubscribe,
 )  # fmt: skip
 from stratamail.imap.engine import Answer
 from stratamail.servers.imap_session import SYSTEM_FLAGS, Done, Refusal, Session, State, refused
@@ -130,7 +139,9 @@ def _opened(view: View) -> bytes:
 
 
 def _entries(folders: list[FolderInfo]) -> list[listing.Entry]:
-    return [listing.Entry(each.name, SPECIAL_USE.get(each.name, "")) for each in folders if each.exists and each.selectable]
+    return [
+        listing.Entry(each.name, SPECIAL_USE.get(each.name, "")) for each in folders if each.exists and each.selectable
+    ]
 
 
 def _subscribed(folders: list[FolderInfo]) -> frozenset[str]:

@@ -16,7 +16,8 @@ SLICE = 1000
 
 
 def chosen(view: View, numbers: SequenceSet, uid: bool) -> list[range]:
-    """The index ranges that a client means. A number that no message has is its fault (RFC 3501 section 9), a UID is not."""
+    """The index ranges that a client means. A number that no message has is its fault (RFC 3501 section 9), a UID is
+    not."""
     if uid:
         return numbers.positions(view.uids)
     if view.exists == 0 and all(0 in span for span in numbers.ranges):

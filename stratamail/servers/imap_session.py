@@ -1,7 +1,7 @@
 """One IMAP session apart from its transport: who, which box, which folder, what the client must be told.
 
-The handlers of the command groups get a :class:`Session`; they write through it, and refuse by raising :class:`Refusal`.
-Writes nothing to disk.
+The handlers of the command groups get a :class:`Session`; they write through it, and refuse by raising
+:class:`Refusal`. Writes nothing to disk.
 """
 
 from __future__ import annotations
@@ -157,4 +157,3 @@ def render_update(update: Update) -> bytes:
     if isinstance(update, Expunged):
         return b"* %d EXPUNGE\r\n" % update.number
     return b"* %d FETCH (UID %d FLAGS %b)\r\n" % (update.number, update.uid, render.flag_list(update.flags))
-

@@ -1,4 +1,5 @@
-"""IMAP commands of the session itself: CAPABILITY, ID, NAMESPACE, ENABLE, LOGIN, AUTHENTICATE (RFC 3501 sections 6.1, 6.2).
+"""IMAP commands of the session itself: CAPABILITY, ID, NAMESPACE, ENABLE, LOGIN, AUTHENTICATE (RFC 3501 sections 6.1,
+6.2).
 
 Writes nothing to disk. A password is never logged.
 """
@@ -22,7 +23,8 @@ WEAK = "Encrypt the connection first"
 
 
 class SignInCommands:
-    """``check`` is ``async (user, password, peer) -> Mailbox | None``; ``believed`` tells whether a client may say in ID for whom it speaks (the webmail host)."""
+    """``check`` is ``async (user, password, peer) -> Mailbox | None``; ``believed`` tells whether a client may say in
+    ID for whom it speaks (the webmail host)."""
 
     log = Logger()
 
@@ -39,7 +41,8 @@ class SignInCommands:
         return Done("Completed")
 
     async def identify(self, session: Session, tag: str, command: Id) -> Done:
-        """RFC 2971. Webmail says for whom it asks, so that its failures are throttled by that address and not by its own."""
+        """RFC 2971. Webmail says for whom it asks, so that its failures are throttled by that address and not by its
+        own."""
         origin = dict(command.params).get("x-originating-ip")
         if origin and len(origin) <= 45 and self._believed(session.link.peer):
             session.peer = origin

@@ -1,4 +1,5 @@
-"""An IMAP door in memory over a real store: real Mailboxes, Shadow and Spool, a clock that tests move, threads replaced by calls."""
+"""An IMAP door in memory over a real store: real Mailboxes, Shadow and Spool, a clock that tests move, threads replaced
+by calls."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from stratamail.config.settings import Limits, Listen, Server, Settings
-from stratamail.servers.imap import ImapFactory, ImapProtocol
+from stratamail.servers.imap import ImapFactory
+from stratamail.servers.imap_connection import ImapConnection
 from stratamail.shadow.shadow import Shadow
 from stratamail.store.layout import Layout
 from stratamail.store.mailbox_values import Arrival
@@ -37,30 +39,30 @@ class Calls:
 
 
 class Time(Clock):
-    def callFromThread(self, function: Callable[..., object], *args: object) -> None:  # noqa: N802  (the reactor's name)
+    def callFromThread(self, function: Callable[..., object], *args: object) -> None:
         function(*args)
 
 
 class Wire(StringTransport):
     """A transport whose reader may be slow, and that closes when it is told to."""
 
-    protocol: ImapProtocol
+    protocol: ImapConnection
 
     def __init__(self, host: str = "192.0.2.9", listener: str = "127.0.0.1") -> None:
         super().__init__(hostAddress=IPv4Address("TCP", listener, 143), peerAddress=IPv4Address("TCP", host, 50_000))
         self.aborted = False
         self.tls: object = None
 
-    def setTcpNoDelay(self, on: bool) -> None:  # noqa: N802
+    def setTcpNoDelay(self, on: bool) -> None:
         pass
 
-    def setTcpKeepAlive(self, on: bool) -> None:  # noqa: N802
+    def setTcpKeepAlive(self, on: bool) -> None:
         pass
 
-    def startTLS(self, factory: object) -> None:  # noqa: N802
+    def startTLS(self, factory: object) -> None:
         self.tls = factory
 
-    def abortConnection(self) -> None:  # noqa: N802
+    def abortConnection(self) -> None:
         self.aborted = True
         self.disconnected = True
 

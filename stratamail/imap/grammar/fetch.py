@@ -67,7 +67,9 @@ def _section(cursor: Cursor, peek: bool) -> Section:
             text = cursor.take(_TEXT, "section").decode("ascii").upper()
     elif cursor.peek() != b"]":
         text = cursor.take(_TEXT, "section").decode("ascii").upper()
-    if text not in ("", "HEADER", "TEXT", "MIME", "HEADER.FIELDS", "HEADER.FIELDS.NOT") or (text == "MIME" and not part):
+    if text not in ("", "HEADER", "TEXT", "MIME", "HEADER.FIELDS", "HEADER.FIELDS.NOT") or (
+        text == "MIME" and not part
+    ):
         raise ParseError("Unknown section")
     label += text
     if text.startswith("HEADER.FIELDS"):

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from stratamail.imap.commands import (
-    Append, Command, Create, Delete, List, Lsub, Rename, Select, Status, Subscribe, Unsubscribe,
+    Append,
+    Command,
+    Create,
+    Delete,
+    List,
+    Lsub,
+    Rename,
+    Select,
+    Status,
+    Subscribe,
+    Unsubscribe,
 )  # fmt: skip
 from stratamail.imap.dates import parse_time
 from stratamail.imap.tokens import Cursor, ParseError, mailbox_name

@@ -8,7 +8,21 @@ from collections.abc import Callable
 from stratamail.imap.commands import Command, Search
 from stratamail.imap.dates import parse_day
 from stratamail.imap.search import (
-    All, And, Body, HasFlag, Header, Internal, Key, Larger, Not, Numbers, Or, Sent, Smaller, Text, Uids,
+    All,
+    And,
+    Body,
+    HasFlag,
+    Header,
+    Internal,
+    Key,
+    Larger,
+    Not,
+    Numbers,
+    Or,
+    Sent,
+    Smaller,
+    Text,
+    Uids,
 )  # fmt: skip
 from stratamail.imap.tokens import Cursor, ParseError
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 import re
 
 from stratamail.imap.commands import (
-    Authenticate, Capability, Command, Enable, Id, Idle, Login, Logout, Namespace, Noop, StartTls,
+    Authenticate,
+    Capability,
+    Command,
+    Enable,
+    Id,
+    Idle,
+    Login,
+    Logout,
+    Namespace,
+    Noop,
+    StartTls,
 )  # fmt: skip
 from stratamail.imap.tokens import Cursor, ParseError
 
@@ -77,7 +87,9 @@ def identify(cursor: Cursor) -> Command:
     for name, value in zip(raw[::2], raw[1::2], strict=True):
         if name is None:
             raise ParseError("A field name may not be NIL")
-        pairs.append((name.decode("utf-8", "replace").lower(), None if value is None else value.decode("utf-8", "replace")))
+        pairs.append(
+            (name.decode("utf-8", "replace").lower(), None if value is None else value.decode("utf-8", "replace"))
+        )
     return Id(tuple(pairs))
 
 

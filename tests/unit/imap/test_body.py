@@ -43,7 +43,8 @@ def test_bodystructure() -> None:
     assert bodystructure(MIXED, scan(MIXED)) == (
         b'(("text" "plain" ("charset" "utf-8") NIL NIL "7BIT" 7 1 NIL ("attachment" ("filename" "a;b.txt")) NIL NIL)'
         b'("message" "rfc822" NIL NIL NIL "7BIT" 159 (NIL "inner" NIL NIL NIL NIL NIL NIL NIL NIL) '
-        b'(("text" "plain" NIL NIL NIL "7BIT" 5 0 NIL NIL NIL NIL)("text" "html" NIL NIL NIL "BASE64" 4 0 NIL NIL NIL NIL)'
+        b'(("text" "plain" NIL NIL NIL "7BIT" 5 0 NIL NIL NIL NIL)'
+        b'("text" "html" NIL NIL NIL "BASE64" 4 0 NIL NIL NIL NIL)'
         b' "alternative" ("boundary" "y") NIL NIL NIL) 11 NIL NIL NIL NIL)'
         b' "mixed" ("boundary" "x") NIL NIL NIL)'
     )

@@ -9,7 +9,19 @@ import pytest
 from stratamail.imap import commands as ask
 from stratamail.imap.grammar.table import parse
 from stratamail.imap.search import (
-    All, And, Body, HasFlag, Header, Internal, Larger, Not, Numbers, Or, Sent, Text, Uids,
+    All,
+    And,
+    Body,
+    HasFlag,
+    Header,
+    Internal,
+    Larger,
+    Not,
+    Numbers,
+    Or,
+    Sent,
+    Text,
+    Uids,
 )  # fmt: skip
 from stratamail.imap.sets import STAR, SequenceSet
 from stratamail.imap.tokens import Cursor, ParseError
@@ -26,7 +38,7 @@ def program(text: bytes) -> object:
 
 
 def test_fetch_items() -> None:
-    command = read(b"FETCH 2:4 (FLAGS BODY[1.2.HEADER.FIELDS.NOT (a \"B c\")]<5.10> RFC822.TEXT BODYSTRUCTURE)")
+    command = read(b'FETCH 2:4 (FLAGS BODY[1.2.HEADER.FIELDS.NOT (a "B c")]<5.10> RFC822.TEXT BODYSTRUCTURE)')
     assert isinstance(command, ask.Fetch)
     section = command.items[1]
     assert isinstance(section, ask.Section)
@@ -98,14 +110,55 @@ def test_store_flags() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        b"", b"FROB", b"UID NOOP", b"UID", b"NOOP x", b"FETCH 0 FLAGS", b"FETCH 1 ()", b"FETCH 1 (FLAGS", b"FETCH 1 BODY[", b"FETCH 1 BODY[MIME]",
-        b"FETCH 1 BODY[0]", b"FETCH 1 BODY[1.]", b"FETCH 1 BODY[]<0.0>", b"FETCH 1 BODY[HEADER.FIELDS ()]", b"FETCH 4294967296 FLAGS", b"FETCH 1:2:3 FLAGS",
-        b"FETCH , FLAGS", b"LOGIN a", b"LOGIN a b c", b'LOGIN "a b', b"SELECT", b"SELECT \xff", b"SELECT &bad", b"STATUS x ()", b"STATUS x (FROB)", b"SEARCH",
-        b"SEARCH FROB", b"SEARCH (ALL", b"SEARCH SINCE 32-Jan-2020", b"SEARCH SINCE x", b"SEARCH LARGER 99999999999", b"SEARCH TEXT \"\xff\"", b'LIST ""', b'LIST (FROB) "" *',
-        b'LIST (RECURSIVEMATCH) "" *', b'LIST "" * RETURN (FROB)', b"ID (a)", b"ID x", b"ID (NIL x)", b"AUTHENTICATE", b"APPEND x", b"ENABLE", b"STORE 1 FROB (x)",
-        b"CREATE x (USE (\\Sent \\Junk))", b"CREATE x (FROB)", b"COPY 1", b"COPY x y",
+        b"",
+        b"FROB",
+        b"UID NOOP",
+        b"UID",
+        b"NOOP x",
+        b"FETCH 0 FLAGS",
+        b"FETCH 1 ()",
+        b"FETCH 1 (FLAGS",
+        b"FETCH 1 BODY[",
+        b"FETCH 1 BODY[MIME]",
+        b"FETCH 1 BODY[0]",
+        b"FETCH 1 BODY[1.]",
+        b"FETCH 1 BODY[]<0.0>",
+        b"FETCH 1 BODY[HEADER.FIELDS ()]",
+        b"FETCH 4294967296 FLAGS",
+        b"FETCH 1:2:3 FLAGS",
+        b"FETCH , FLAGS",
+        b"LOGIN a",
+        b"LOGIN a b c",
+        b'LOGIN "a b',
+        b"SELECT",
+        b"SELECT \xff",
+        b"SELECT &bad",
+        b"STATUS x ()",
+        b"STATUS x (FROB)",
+        b"SEARCH",
+        b"SEARCH FROB",
+        b"SEARCH (ALL",
+        b"SEARCH SINCE 32-Jan-2020",
+        b"SEARCH SINCE x",
+        b"SEARCH LARGER 99999999999",
+        b'SEARCH TEXT "\xff"',
+        b'LIST ""',
+        b'LIST (FROB) "" *',
+        b'LIST (RECURSIVEMATCH) "" *',
+        b'LIST "" * RETURN (FROB)',
+        b"ID (a)",
+        b"ID x",
+        b"ID (NIL x)",
+        b"AUTHENTICATE",
+        b"APPEND x",
+        b"ENABLE",
+        b"STORE 1 FROB (x)",
+        b"CREATE x (USE (\\Sent \\Junk))",
+        b"CREATE x (FROB)",
+        b"COPY 1",
+        b"COPY x y",
     ],
-)  # fmt: skip
+)
 def test_wrong_arguments_are_refused(text: bytes) -> None:
     with pytest.raises(ParseError):
         read(text)

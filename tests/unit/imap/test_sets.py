@@ -44,7 +44,7 @@ def test_positions_are_those_of_the_definition(numbers: SequenceSet, uids: list[
 
 @given(st.lists(st.integers(1, 60), unique=True).map(sorted))
 def test_compress_names_each_number(numbers: list[int]) -> None:
-    ranges = []
+    ranges: list[int] = []
     for piece in filter(None, compress(numbers).split(",")):
         low, _, high = piece.partition(":")
         ranges += range(int(low), int(high or low) + 1)

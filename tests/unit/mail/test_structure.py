@@ -141,10 +141,21 @@ def test_broken_content_types() -> None:
 
 @given(
     st.lists(
-        st.sampled_from([
-            b"--a", b"--b", b"--", b"\r\n", b"\n", b"Content-Type: multipart/mixed; boundary=a\r\n",
-            b"Content-Type: multipart/digest; boundary=b\n", b"Content-Type: message/rfc822\r\n", b"x", b"\x00\xff", b": ;",
-        ]),  # fmt: skip
+        st.sampled_from(
+            [
+                b"--a",
+                b"--b",
+                b"--",
+                b"\r\n",
+                b"\n",
+                b"Content-Type: multipart/mixed; boundary=a\r\n",
+                b"Content-Type: multipart/digest; boundary=b\n",
+                b"Content-Type: message/rfc822\r\n",
+                b"x",
+                b"\x00\xff",
+                b": ;",
+            ]
+        ),
         max_size=60,
     )
 )

@@ -17,10 +17,10 @@ def test_the_rfc_examples() -> None:
 
 @pytest.mark.parametrize("raw", [b"&", b"&Jj", b"&U,BTFw-&ZeVnLIqe-", b"&AGE-", b"\xc3\xa9", b"&2D0-", b"a\0b", b"&A-"])
 def test_wrong_writings_are_refused(raw: bytes) -> None:
-    with pytest.raises(ValueError, match="UTF-7|NUL"):
+    with pytest.raises(ValueError, match=r"UTF-7|NUL"):
         decode(raw)
 
 
-@given(st.text(alphabet=st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=30))
+@given(st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0"), max_size=30))
 def test_round_trip(name: str) -> None:
     assert decode(encode(name)) == name
