@@ -27,7 +27,7 @@ def test_a_foreign_recipient_is_refused_for_good(server: Server, recipient: str)
         talk.expect(b"MAIL FROM:<a@b.example>", b"250")
         said = talk.ask(b"RCPT TO:<%s>" % recipient.encode())
         assert said.startswith((b"550 5.7.1", b"554 5.7.1")), said
-        talk.expect(b"DATA", b"503")
+        assert talk.ask(b"DATA")[:3] in (b"503", b"554")
 
 
 def test_a_trusted_filter_may_not_relay_either(server: Server) -> None:

@@ -13,12 +13,20 @@ from tests.support.server import PASSWORD, Server
 BEN, CARLA = f"ben@{OPEN}", f"carla@{OPEN}"
 
 
-@pytest.mark.parametrize("sender", [CARLA, "ceo@elsewhere.example", f"nobody@{OPEN}", ""])
+@pytest.mark.parametrize("sender", [CARLA, "ceo@elsewhere.example", f"nobody@{OPEN}"])
 def test_a_foreign_sender_is_refused(server: Server, sender: str) -> None:
     client = server.submission(BEN)
     code, said = client.docmd(f"MAIL FROM:<{sender}>")
     assert (code, said[:3]) in {(553, b"5.7"), (550, b"5.7")}, (code, said)
     client.quit()
+
+
+@pytest.mark.parametrize("envelope", [BEN, ""])
+def test_a_foreign_from_is_refused_whatever_the_envelope_says(server: Server, envelope: str) -> None:
+    with server.submission(BEN) as client, pytest.raises(smtplib.SMTPDataError) as refused:
+        client.sendmail(envelope, [CARLA], f"From: <{CARLA}>\r\nSubject: forged\r\n\r\nx\r\n")
+    assert refused.value.smtp_code == 550
+    assert server.shown(CARLA) == []
 
 
 def test_own_addresses_are_taken(server: Server) -> None:

@@ -136,7 +136,16 @@ class Server:
         assert self.process is None
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*self._wrap, sys.executable, "-m", "twisted", "stratamail", "--config", str(self.config)],
+                [
+                    *self._wrap,
+                    sys.executable,
+                    "-m",
+                    "twisted",
+                    "--log-format=text",
+                    "stratamail",
+                    "--config",
+                    str(self.config),
+                ],
                 cwd=ROOT,
                 stdout=log,
                 stderr=log,
