@@ -96,7 +96,7 @@ def _act(
     names, ids = chosen(session, targets)
     with session.look_queue() as conn:
         wanted = deliveries.select_ids(None, conn, domains=names, states=states) if names else []
-    wanted += [one for one in ids if one not in set(wanted)]
+    wanted = list(dict.fromkeys([*wanted, *ids]))
     stopped = waits and not session.poke(wake.QUEUE)
     done = _pages(session, wanted, act, stopped)
     session.poke(wake.QUEUE)
