@@ -11,7 +11,7 @@ import re
 END = b"\r\n.\r\n"
 
 # a dot alone between line ends of which one is a bare CR or LF: a lenient peer could take it for the end of data
-_LONE = re.compile(rb"(?:(?<!\r)\n|\r(?!\n))\.(?=[\r\n]|\Z)|\r\n\.(?:\n|\r(?!\n))|\A\.(?:\n|\r(?!\n))")
+_LONE = re.compile(rb"(?<!\r)\n\.(?=[\r\n])|\r\.(?=[\r\n])|\r\n\.(?=\n|\r(?!\n))")
 
 
 class Stuffer:
@@ -41,31 +41,28 @@ class Stuffer:
 class LoneDots:
     """Looks for a lone dot between bare CR or LF in a body that comes in chunks."""
 
-    # enough to hold CR, LF, the dot and what follows it
-    _KEEP = 4
+    # an octet to look behind, CR, LF, the dot, and a CR that may be half of a CRLF
+    _KEEP = 6
 
     def __init__(self) -> None:
-        self._tail = b""
-        self._begun = False
+        # a body begins at the start of a line; the first octet of the tail is only looked behind at
+        self._tail = b" \r\n"
         self.found = False
 
     def chunk(self, data: bytes) -> None:
         if self.found or not data:
             return
-        # a CRLF before the body: its beginning is the beginning of a line, and of nothing else that we join
-        window = (self._tail if self._begun else b"\r\n") + data
-        for match in _LONE.finditer(window):
-            # a dot at the very end is judged with what follows it; so is a CR that may be half of a CRLF
-            if match.end() < len(window) - 1:
-                self.found = True
-                return
-        self._begun = True
+        window = self._tail + data
         self._tail = window[-self._KEEP :]
+        # two searches for fixed strings are far cheaper than the expression, and mostly all there is to do
+        if b"\n." in window or b"\r." in window:
+            # what is decided by an octet still to come is looked at again with the next chunk
+            last = max(0, len(window) - 2)
+            self.found = any(match.end() <= last for match in _LONE.finditer(window, 1))
 
     def end(self) -> bool:
         """Whether the whole body, closed as DATA closes it, holds one."""
         if not self.found:
-            window = self._tail if self._begun else b"\r\n"
-            closing = b"" if window.endswith(b"\r\n") else b"\r\n"
-            self.found = _LONE.search(window + closing + b"x") is not None
+            closing = b"" if self._tail.endswith(b"\r\n") else b"\r\n"
+            self.found = _LONE.search(self._tail + closing, 1) is not None
         return self.found

@@ -74,9 +74,7 @@ class RelayCase(TestCase):
         self.engine.dispose()
 
     def directory(self) -> Directory:
-        domain = Domain(
-            1, 1, "acme.test", (HostPort("127.0.0.1", self.sink.port),), tls=self.tls, profile=self.profile
-        )
+        domain = Domain(1, 1, "acme.test", (HostPort("127.0.0.1", self.sink.port),), tls=self.tls, profile=self.profile)
         names = ("ann", "bob", "cid", "dan", "eve")
         return Directory([domain], [Mailbox(i, 1, 1, f"{name}@acme.test") for i, name in enumerate(names, 1)])
 

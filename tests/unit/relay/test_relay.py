@@ -402,5 +402,3 @@ class World(RelayCase):
         assert not self.reports
         found = await self.read(lambda conn: alerts.listing(None, conn))
         assert [one.kind for one in found] == ["paused"]
-
-
