@@ -204,7 +204,7 @@ class ImapConnection(Protocol):
     # the session's link
 
     def write(self, data: bytes) -> None:
-        if not self.lost:
+        if not self.lost and self.session.state is not State.OVER:
             self.transport.write(data)
 
     @property
