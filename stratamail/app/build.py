@@ -98,6 +98,8 @@ class Rooms:
         self._wake = listen(self.reactor, self.layout.wake, self.note)
         self.relay.startService()
         self.watch.startService()
+        # what the command line committed while we were starting found no socket to say it to
+        await self.note(frozenset({"catalog"}), "")
         self._ready = True
         self.log.info("ready: {count} domains", count=len(self.catalog.directory.domains()))
 

@@ -33,6 +33,8 @@ class Catalog:
         self._queue = queue
         self._pool = pool
         self._directory = Directory([], [], [])
+        self._asked = 0
+        self._shown = 0
 
     @property
     def directory(self) -> Directory:
@@ -44,7 +46,13 @@ class Catalog:
 
     async def reload(self) -> set[int]:
         """Read the catalog anew; ids of the mailboxes that may no longer be signed in to."""
+        self._asked += 1
+        number = self._asked
         new = await self._pool.run(self._load)
+        if number < self._shown:
+            # a picture that was taken after this one is in force already
+            return set()
+        self._shown = number
         old, self._directory = self._directory, new
         return {box.id for box in old.mailboxes() if not _enabled(new, box.id)}
 
