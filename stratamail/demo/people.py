@@ -119,6 +119,15 @@ def read_all(port: int, user: str, folder: str = "INBOX") -> list[bytes]:
         imap.logout()
 
 
+def mark_answered(port: int, user: str, message_id: str) -> None:
+    """What a mail program does to the message that was answered."""
+    with imaplib.IMAP4("127.0.0.1", port, timeout=30) as imap:
+        imap.login(user, PASSWORD)
+        imap.select("INBOX")
+        _, found = imap.uid("SEARCH", "HEADER", "Message-ID", message_id)
+        imap.uid("STORE", found[0].decode(), "+FLAGS", "(\\Answered)")
+
+
 def send(port: int, user: str, recipients: Sequence[str], data: bytes) -> float:
     """Submit ``data`` as ``user`` over STARTTLS; seconds until the 250."""
     began = time.monotonic()

@@ -180,6 +180,7 @@ class Story:
             "Noon it is.\r\n"
         ).encode()
         seconds = people.send(self.server.port["submission"], ADA, ["post@client.example", BEN], self._reply)
+        people.mark_answered(self.server.port["imap"], ADA, "<demo-1@client.example>")
         before = sum(BEN in sample.recipients for sample in self._samples)
         to_ben = self._readers[BEN].wait(before + 1, VISIBLE)
         out = self._until(lambda: any(b"<answer-1@" in one.data for one in self._world.taken))
