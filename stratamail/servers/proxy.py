@@ -22,8 +22,8 @@ class ProxyError(ValueError):
 
 @frozen
 class Proxied:
-    """``address`` of the true peer, None when the header names nobody; ``present`` is False when there was no header at all.
-    ``rest`` is what follows."""
+    """``address`` of the true peer, None when the header names nobody; ``present`` is False when there was no header at
+    all. ``rest`` is what follows."""
 
     address: str | None
     present: bool
