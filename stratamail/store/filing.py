@@ -27,8 +27,13 @@ from stratamail.store.pool import Pool
 from stratamail.store.queue import alerts, messages
 from stratamail.store.reserve import Reserve
 
-# messages placed in one hop: few enough that the first of them is visible at once
-BATCH = 100
+# messages placed in one hop: many are cheaper each, and keep a session's changes of its mailbox waiting longer
+BATCH = 500
+# with so many waiting, mail comes in faster than it can be filed: then filing leaves the machine to those who wait for
+# their 250 for twice as long as each hop took, while this many is not reached
+BEHIND, FAR_BEHIND = 1500, 20_000
+_LEAVE = 2.0
+_LEAVE_MOST = 0.25
 # a sync begins after so long, or with so many messages or octets
 SYNC_AFTER = 0.5
 SYNC_MESSAGES = 2000
@@ -76,6 +81,9 @@ class Filing:
         self._appended: dict[int, Message] = {}
         self._placing = False
         self._paused = False
+        self._resting = False
+        # whether anything was committed since the last hop
+        self._taking = False
         self._unsynced = _Unsynced()
         self._syncing = False
         self._sync_timer: Any = None
@@ -116,6 +124,7 @@ class Filing:
     # -- what comes in
 
     def _committed(self, committed: Sequence[Message]) -> None:
+        self._taking = True
         for message in committed:
             if message.kind == APPENDED:
                 # whoever appended it gives it its UID and says so; else the next start files it
@@ -148,7 +157,7 @@ class Filing:
     # -- placing
 
     def _place(self) -> None:
-        if self._placing or self._paused or not self._queue:
+        if self._placing or self._paused or self._resting or not self._queue:
             return
         linked = self._queue[0][1]
         batch: list[Message] = []
@@ -157,7 +166,19 @@ class Filing:
         self._placing = True
         self._spawn(self._place_batch(batch, linked))
 
+    def _rest(self, took: float) -> None:
+        """Under a storm, let the doors go first for a moment."""
+        if BEHIND <= len(self._queue) < FAR_BEHIND and self._taking and not self._stopping:
+            self._resting = True
+            self._reactor.callLater(min(took * _LEAVE, _LEAVE_MOST), self._rested)
+        self._taking = False
+
+    def _rested(self) -> None:
+        self._resting = False
+        self._place()
+
     async def _place_batch(self, batch: list[Message], linked: bool) -> None:
+        began = self._reactor.seconds()
         try:
             placed = await self._files.run(self.placing.place, batch, False, linked)
         except Exception as error:
@@ -167,6 +188,7 @@ class Filing:
             self._reactor.callLater(_DISK_AGAIN, self._resume)
         else:
             self.placed(placed)
+            self._rest(self._reactor.seconds() - began)
         finally:
             self._placing = False
         self._place()
