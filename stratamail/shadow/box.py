@@ -234,8 +234,8 @@ class Box:
 
     def spooled(self, base: str) -> str | None:
         """The spool file behind a name, which outlives an expunge."""
-        id = maildir.message_id(base)  # noqa: A001  (the product's word)
-        return self._workers.mailboxes.layout.message(id) if id else None
+        message = maildir.message_id(base)
+        return self._workers.mailboxes.layout.message(message) if message else None
 
     def keep(self, name: str, kind: str, data: list[tuple[int, bytes]]) -> None:
         self._aside(self._files(self._workers.mailboxes.keep, name, kind, data))

@@ -26,7 +26,8 @@ class Watcher(Protocol):
 
 class Folder:
     """``columns`` hold the messages of now. ``columns.uids`` is never changed in place, so that a session may hold the
-    one it was told of; an expunge makes new columns. ``recent`` is the first UID that no session was told of."""
+    one it was told of; an expunge makes new columns. ``recent`` is the first UID that no session was told
+    of; ``version`` counts changes."""
 
     def __init__(self, loaded: Loaded) -> None:
         self.name = loaded.name
@@ -36,6 +37,7 @@ class Folder:
         self.recent = loaded.recent
         self.columns = loaded.columns
         self.alive = True
+        self.version = 0
         self.watchers: list[Watcher] = []
         self._keywords: Keywords = loaded.keywords
         self._names: dict[int, tuple[str, ...]] = {}
@@ -84,6 +86,7 @@ class Folder:
         """Take note of a change that is committed, and wake the sessions."""
         if not self.alive:
             return
+        self.version += 1
         if isinstance(change, Added):
             self._words(change.keywords)
             self._add(change)

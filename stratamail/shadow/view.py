@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -20,7 +20,7 @@ from stratamail.store import maildir
 from stratamail.store.index import Columns
 from stratamail.store.mailbox_values import Copied, MailboxError
 
-SLICE = 1000
+SLICE = 250
 """So many messages are changed in one go: the mail of others waits that long in the mailboxes' thread."""
 
 
@@ -72,7 +72,10 @@ class View:
         self._removed: set[int] = set()
         self._flagged: set[int] = set()
         self._mine: frozenset[int] = frozenset()
-        self._recent: set[int] = set()
+        # ranges of UIDs, first and last, that this session was the first to see
+        self._recent: list[tuple[int, int]] = []
+        # columns put together while an expunge waits to be told
+        self._mixed: dict[str, tuple[int, list[int]]] = {}
         self._note_recent(self.uids, 0)
         folder.watchers.append(self)
 
@@ -84,7 +87,7 @@ class View:
 
     @property
     def recent(self) -> int:
-        return len(self._recent)
+        return sum(bisect_right(self.uids, last) - bisect_left(self.uids, first) for first, last in self._recent)
 
     @property
     def uidvalidity(self) -> int:
@@ -158,11 +161,14 @@ class View:
         if self._columns is columns:
             whole: array[int] = getattr(columns, name)
             return whole[: len(self.uids)]
-        found = (self._at(i) for i in range(len(self.uids)))
-        return [getattr(columns, name)[at] for columns, at in found]
+        kept = self._mixed.get(name)
+        if kept is None or kept[0] != self.folder.version:
+            found = (self._at(i) for i in range(len(self.uids)))
+            kept = self._mixed[name] = (self.folder.version, [getattr(columns, name)[at] for columns, at in found])
+        return kept[1]
 
     def is_recent(self, uid: int) -> bool:
-        return uid in self._recent
+        return any(first <= uid <= last for first, last in self._recent)
 
     def position(self, uid: int) -> int | None:
         """The index (sequence number - 1) of a UID in this view."""
@@ -182,7 +188,7 @@ class View:
 
     def _flags(self, uid: int, bits: int) -> tuple[str, ...]:
         names = self.folder.names(bits & ~maildir.IN_NEW)
-        return (*names, "\\Recent") if uid in self._recent else names
+        return (*names, "\\Recent") if self.is_recent(uid) else names
 
     # news
 
@@ -195,15 +201,15 @@ class View:
         if self._removed:
             known = (self.position(uid) for uid in self._removed)
             out += [Expunged(i + 1) for i in sorted((i for i in known if i is not None), reverse=True)]
-            self._recent -= self._removed
             self._flagged -= self._removed
             self._removed.clear()
         before = len(self.uids) - len(out)
         self._columns = self.folder.columns
         self.uids = self._columns.uids
+        self._mixed.clear()
         if len(self.uids) > before:
             self._note_recent(self.uids, before)
-            out.append(Exists(len(self.uids), len(self._recent)))
+            out.append(Exists(len(self.uids), self.recent))
         return out + self._flag_updates()
 
     def _flag_updates(self) -> list[Update]:
@@ -218,8 +224,13 @@ class View:
     def _note_recent(self, uids: Sequence[int], start: int) -> None:
         """Messages from index ``start`` on are shown to this session: the first to see them calls them recent."""
         first = max(bisect_left(uids, self.folder.recent), start)
-        self._recent.update(uids[first:])
-        if first < len(uids) and not self.read_only:
+        if first >= len(uids):
+            return
+        if self._recent and first and uids[first - 1] == self._recent[-1][1]:
+            self._recent[-1] = (self._recent[-1][0], uids[-1])
+        else:
+            self._recent.append((uids[first], uids[-1]))
+        if not self.read_only:
             self.folder.recent = uids[-1] + 1
             self.box.claim_recent(self.folder)
 

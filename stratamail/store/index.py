@@ -122,12 +122,15 @@ class Index:
         if version == 0:
             if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                 raise Corrupt("not an index of ours")
+            # nothing to lose yet: what a power cut leaves of a new file is found out, and built again
+            db.execute("PRAGMA synchronous=OFF")
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("BEGIN IMMEDIATE")
             for statement in _SCHEMA.split(";"):
                 db.execute(statement)
             db.execute(f"PRAGMA user_version={VERSION}")
             db.execute("COMMIT")
+            db.execute("PRAGMA synchronous=NORMAL")
             self.fresh = True
         elif version != VERSION:
             raise Corrupt(f"version {version} of the index is not ours")

@@ -127,13 +127,18 @@ def make(path: str) -> list[str]:
     for sub in ("tmp", "new", "cur"):
         child = os.path.join(path, sub)
         if not os.path.isdir(child):
-            missing = path
-            while not os.path.isdir(missing):
-                missing = os.path.dirname(missing)
-                touched.append(missing)
-            os.makedirs(child, mode=0o700, exist_ok=True)
-            touched += [path, child]
+            touched += [*_make_private(child), child]
     return list(dict.fromkeys(touched))
+
+
+def _make_private(path: str) -> list[str]:
+    """Create ``path`` and what leads to it, readable by us alone; the directories that got an entry."""
+    if os.path.isdir(path):
+        return []
+    parent = os.path.dirname(path)
+    touched = _make_private(parent)
+    os.mkdir(path, 0o700)
+    return [*touched, parent]
 
 
 def link(source: str, target: str) -> bool:
