@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from attrs import evolve
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
 from stratamail.access.signin import SignIn
@@ -203,10 +203,12 @@ class Rooms:
         ready, self._ready = self._ready, False
         if self._wake is not None:
             await self._wake.stopListening()
-        await self.doors.close()
+        # the lanes finish what is on its way while the doors do
+        lanes = self.relay.stopService() if ready else succeed(None)
         if ready:
             await self.watch.stopService()
-            await self.relay.stopService()
+        await self.doors.close()
+        await lanes
         await self.capture.write_counts()
         clean = False
         if hasattr(self, "filing"):
