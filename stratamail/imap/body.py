@@ -101,56 +101,65 @@ def header_only(section: Section) -> bool:
     return not section.part and section.text.startswith(RFC822_HEADER)
 
 
-def extract(data: bytes, root: Part | None, section: Section) -> bytes | None:
-    """The section's bytes, the partial range applied, None (NIL) when there is no such part. ``root`` may be None when
-    the section names no part."""
-    if section.part:
-        found = _of_part(data, root, section)
-        if found is None:
-            return None
-    elif section.text:
-        end = header_end(data)
-        found = data[end:] if section.text == "TEXT" else _header(data[:end], section)
-    else:
-        found = data
-    if section.partial is not None:
-        offset, count = section.partial
-        found = found[offset : offset + count]
-    return found
-
-
-def _of_part(data: bytes, root: Part | None, section: Section) -> bytes | None:
+def span(section: Section, size: int, header_size: int, root: Part | None) -> tuple[int, int] | None:
+    """Where in the message's ``size`` octets the section lies (of HEADER.FIELDS: the header that they are chosen from),
+    None when there is no such part. ``root`` may be None when the section names no part."""
+    if not section.part:
+        if section.text == "":
+            return 0, size
+        return (header_size, size) if section.text == "TEXT" else (0, header_size)
     part = find(root, section.part) if root is not None else None
     if part is None:
         return None
     if section.text == "":
-        return data[part.body_start : part.body_end]
+        return part.body_start, part.body_end
     if section.text == "MIME":
-        return data[part.header_start : part.body_start]
+        return part.header_start, part.body_start
     if not part.message:
         return None
     inner = part.children[0]
-    if section.text == "TEXT":
-        return data[inner.body_start : inner.body_end]
-    return _header(data[inner.header_start : inner.body_start], section)
+    return (inner.body_start, inner.body_end) if section.text == "TEXT" else (inner.header_start, inner.body_start)
 
 
-def _header(block: bytes, section: Section) -> bytes:
-    if section.text == "HEADER":
-        return block
+def extract(data: bytes, root: Part | None, section: Section) -> bytes | None:
+    """The section's bytes, the partial range applied, None (NIL) when there is no such part. ``root`` may be None when
+    the section names no part."""
+    header_size = header_end(data) if section.text and not section.part else 0
+    found = span(section, len(data), header_size, root)
+    if found is None:
+        return None
+    if section.text.startswith("HEADER.FIELDS"):
+        return chosen_fields(data[found[0] : found[1]], section)
+    return _partial(data, found, section)
+
+
+def _partial(data: bytes, found: tuple[int, int], section: Section) -> bytes:
+    start, end = found
+    if section.partial is not None:
+        start = min(start + section.partial[0], end)
+        end = min(start + section.partial[1], end)
+    return data[start:end]
+
+
+def chosen_fields(block: bytes, section: Section) -> bytes:
+    """The fields of a header that HEADER.FIELDS (or its NOT) names, with the empty line, the partial range applied."""
     wanted = frozenset(name.encode("utf-8", "surrogateescape").lower() for name in section.fields)
     keep = section.text == "HEADER.FIELDS"
     kept = [block[field.start : field.end] for field in fields(block) if field.name and (field.name in wanted) == keep]
     if kept and not kept[-1].endswith(b"\n"):
         kept.append(b"\r\n")
-    return b"".join(kept) + b"\r\n"
+    data = b"".join(kept) + b"\r\n"
+    return _partial(data, (0, len(data)), section)
+
+
+def label(section: Section) -> bytes:
+    """What the response calls the section."""
+    text = section.label.encode("latin-1")
+    return text if section.partial is None else text + b"<%d>" % section.partial[0]
 
 
 def item(section: Section, found: bytes | None) -> bytes:
     """One data item of a FETCH response: label and literal (a message's bytes always travel as a literal)."""
-    label = section.label.encode("latin-1")
-    if section.partial is not None:
-        label += b"<%d>" % section.partial[0]
     if found is None:
-        return label + b" NIL"
-    return label + b" {%d}\r\n%b" % (len(found), found)
+        return label(section) + b" NIL"
+    return label(section) + b" {%d}\r\n%b" % (len(found), found)

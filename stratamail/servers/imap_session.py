@@ -14,6 +14,7 @@ from attrs import frozen
 
 from stratamail.imap import render
 from stratamail.imap.engine import Event
+from stratamail.mail.structure import Part
 from stratamail.shadow.box import Box
 from stratamail.shadow.updates import Exists, Expunged, Update
 from stratamail.shadow.view import View
@@ -100,6 +101,7 @@ class Session:
         self.view: View | None = None
         self.peer = link.peer
         self.known_keywords = 0
+        self.trees: dict[int, Part] = {}
         self.on_change: Callable[[], None] | None = None
 
     def write(self, data: bytes) -> None:
@@ -112,6 +114,12 @@ class Session:
     def the_view(self) -> View:
         assert self.view is not None
         return self.view
+
+    def remember(self, uid: int, tree: Part) -> None:
+        """The structure of a large message of the selected folder, for its next slices."""
+        if len(self.trees) >= 4:
+            del self.trees[next(iter(self.trees))]
+        self.trees[uid] = tree
 
     def changed(self) -> None:
         """The selected folder has news; only an idling client is told at once."""
@@ -143,6 +151,7 @@ class Session:
         if self.view is not None:
             self.view.close()
             self.view = None
+        self.trees.clear()
         if self.state is State.SELECTED:
             self.state = State.SIGNED_IN
 

@@ -17,7 +17,13 @@ MESSAGES = {
     "NULs": b"Sub\0ject: \0\r\nFrom: \0@\0\r\n\r\n\0\0\r\n",
     "8-bit everywhere": bytes(range(256)) * 20,
     "bare CR and LF": b"A: b\rC: d\nE: f\n\rbody\r\r\nx\n",
-    "long header line": b"X: " + b"a" * 200_000 + b"\r\nTo: " + b"<" * 100_000 + b"\r\nFrom: " + b"(" * 100_000 + b"\r\n\r\n",
+    "long header line": b"X: "
+    + b"a" * 200_000
+    + b"\r\nTo: "
+    + b"<" * 100_000
+    + b"\r\nFrom: "
+    + b"(" * 100_000
+    + b"\r\n\r\n",
     "many addresses": b"To: " + b"a@b, " * 40_000 + b"\r\n\r\n",
     "deep": DEEP + b"\r\nx\r\n",
     "10,000 parts, 500 deep": DEEP + b"".join(b"--b%d\r\n\r\npart\r\n" % (n % 90) for n in range(10_000)),

@@ -246,15 +246,43 @@ def test_a_folder_that_is_removed_under_a_session(tmp_path: Path) -> None:
 
 
 def test_a_large_message_is_served_in_pieces(tmp_path: Path) -> None:
-    large = b"Subject: big\r\n\r\n" + b"0123456789abcdef" * 400_000
-    _, client = opened(tmp_path, large, PLAIN)
+    attachment = b"0123456789abcdef" * 400_000
+    head = b"Subject: big\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+    large = head + b"--b\r\n\r\ntext\r\n--b\r\nContent-Type: a/b\r\n\r\n" + attachment + b"\r\n--b--\r\n"
+    house, client = opened(tmp_path, large, PLAIN)
     got = client.ok("FETCH 1:2 (BODY.PEEK[])")
     assert got == b"* 1 FETCH (BODY[] {%d}\r\n%b)\r\n* 2 FETCH (BODY[] {%d}\r\n%b)\r\n" % (
-        len(large), large, len(PLAIN), PLAIN,
-    )  # fmt: skip
-    assert client.ok("UID FETCH 1 (BODY.PEEK[]<6000000.16>)") == (
-        b"* 1 FETCH (UID 1 BODY[]<6000000> {16}\r\n%b)\r\n" % large[6_000_000:6_000_016]
+        len(large),
+        large,
+        len(PLAIN),
+        PLAIN,
     )
+    assert client.ok("UID FETCH 1 (BODY.PEEK[2]<6000000.16> BODY.PEEK[2.MIME] BODY.PEEK[3] BODY.PEEK[TEXT]<0.3>)") == (
+        b"* 1 FETCH (UID 1 BODY[2]<6000000> {16}\r\n%b BODY[2.MIME] {21}\r\nContent-Type: a/b\r\n\r\n"
+        b" BODY[3] NIL BODY[TEXT]<0> {3}\r\n--b)\r\n" % attachment[6_000_000:6_000_016]
+    )
+    assert client.ok("FETCH 1 (BODY.PEEK[1]<2.900> BODY.PEEK[HEADER.FIELDS (SUBJECT)]<0.7>)") == (
+        b"* 1 FETCH (BODY[1]<2> {2}\r\nxt BODY[HEADER.FIELDS (SUBJECT)]<0> {7}\r\nSubject)\r\n"
+    )
+    first = client.ok("FETCH 1 (ENVELOPE BODYSTRUCTURE BODY[2]<6399990.99>)")
+    assert b'"a" "b" NIL NIL NIL "7BIT" 6400000' in first
+    assert first.endswith(b" FLAGS (\\Seen \\Recent))\r\n")
+    assert len(house.mailboxes.cached(ADDRESS, "INBOX", "bodystructure", [1])) == 1
+
+
+def test_a_slice_of_a_large_attachment_reads_no_more_than_that(tmp_path: Path) -> None:
+    data = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n" + b"z" * 3_000_000 + b"\r\n--b--\r\n"
+    _, client = opened(tmp_path, data)
+    client.ok("FETCH 1 BODY.PEEK[1]<0.10>")
+    view = client.protocol.session.the_view()
+
+    async def never(uids: object) -> dict[int, bytes]:
+        raise AssertionError("the whole message was read again")
+
+    view.contents = never  # type: ignore[method-assign, assignment]
+    for start in range(0, 3_000_000, 500_000):
+        got = client.ok(f"FETCH 1 BODY.PEEK[1]<{start}.500000>")
+        assert got.count(b"z") == 500_000
 
 
 def test_all_messages_at_once_whatever_the_set(tmp_path: Path) -> None:
