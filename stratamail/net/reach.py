@@ -14,12 +14,14 @@ from stratamail.tenancy.model import HostPort
 
 async def any_answers(reactor: Reactor, hosts: Sequence[HostPort], resolver: Addresses, timeout: float) -> bool:
     """Whether any of ``hosts`` takes a TCP connection within ``timeout`` seconds; they are asked one after another."""
+    factory = Factory.forProtocol(Protocol)
+    factory.noisy = False
     for where in hosts:
         try:
             for address in await resolver.addresses(where.host):
                 kind = TCP6ClientEndpoint if ":" in address else TCP4ClientEndpoint
                 endpoint = kind(reactor, address, where.port, timeout=timeout)
-                protocol = await endpoint.connect(Factory.forProtocol(Protocol))
+                protocol = await endpoint.connect(factory)
                 assert isinstance(protocol, Protocol) and protocol.transport is not None
                 protocol.transport.loseConnection()
                 return True

@@ -314,8 +314,11 @@ async def _open(
 async def _connect(reactor: Reactor, address: str, port: int, timeout: float) -> SmtpConnection:
     kind = TCP6ClientEndpoint if ":" in address else TCP4ClientEndpoint
     endpoint = kind(reactor, address, port, timeout=timeout)
+    factory = Factory.forProtocol(lambda: SmtpConnection(reactor))
+    # a line in the log for each probe tells nobody anything
+    factory.noisy = False
     try:
-        protocol = await endpoint.connect(Factory.forProtocol(lambda: SmtpConnection(reactor)))
+        protocol = await endpoint.connect(factory)
     except CancelledError:
         raise
     except Exception as error:
