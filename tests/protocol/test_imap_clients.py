@@ -64,13 +64,18 @@ def test_imaplib_over_starttls_and_implicit_tls(doors: Doors) -> None:
         plain.login(USER, PASSWORD)
         assert plain.select()[1] == [b"3"]
         assert plain.append("Sent", "\\Seen", None, MESSAGES[0])[0] == "OK"
+        large = b"Subject: large\r\n\r\n" + b"0123456789abcdef\r\n" * 300_000
+        assert plain.append("Drafts", "", None, large)[0] == "OK"
+        plain.select("Drafts")
+        answer = plain.fetch("1", "(BODY[])")[1][0]
+        assert isinstance(answer, tuple)
+        assert answer[1] == large
     with imaplib.IMAP4_SSL("127.0.0.1", doors.imaps, ssl_context=trusting()) as secure:
         secure.authenticate("PLAIN", lambda _: b"\0" + USER.encode() + b"\0" + PASSWORD.encode())
         secure.select("Sent")
         answer = secure.fetch("1", "(FLAGS BODY.PEEK[])")[1][0]
         assert isinstance(answer, tuple)
         assert answer[1] == MESSAGES[0]
-        large = b"Subject: large\r\n\r\n" + b"0123456789abcdef\r\n" * 300_000
         assert secure.append("Archive", "", None, large)[0] == "OK"
         secure.select("Archive", readonly=True)
         answer = secure.fetch("1", "(RFC822)")[1][0]
