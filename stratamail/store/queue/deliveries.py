@@ -81,8 +81,8 @@ def read_row(row: Sequence[Any]) -> Delivery:
 @frozen
 class Change:
     """What became of a request to change a delivery. ``outcome`` is "changed", "already" (it is past that point, or
-    there already), "trying" (the message is on its way this moment: ask again when its outcome is known) or "unknown" (no
-    such delivery). ``state`` is the state now."""
+    there already), "trying" (the message is on its way this moment: ask again when its outcome is known) or "unknown"
+    (no such delivery). ``state`` is the state now."""
 
     id: int
     outcome: str
@@ -156,7 +156,7 @@ def listing(
     page: int = PAGE,
 ) -> Iterator[Delivery]:
     """Deliveries in order of seq: owed and held ones, with ``finished`` the delivered and returned too; of ``domains``
-    and ``ids`` when any are named. Ends its read transaction after every page: do not write on ``conn`` meanwhile."""
+    and ``ids`` when any are named. On a reading connection its transaction ends after every page."""
     base = _scoped(scope, JOINED)
     if not finished:
         base = base.where(deliveries.c.state.in_((*OWED, HELD)))
@@ -173,7 +173,7 @@ def listing(
             )
         )
         rows = conn.execute(query.order_by(deliveries.c.seq, deliveries.c.id).limit(page)).all()
-        if conn.in_transaction():
+        if conn.in_transaction() and not conn.get_execution_options().get("immediate", False):
             conn.rollback()
         for row in rows:
             yield read_row(row)
