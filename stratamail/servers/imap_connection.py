@@ -145,7 +145,7 @@ class ImapConnection(Protocol):
 
     def _read_proxy(self, data: bytes) -> None:
         reader = self._proxy
-        if reader is None or self.lost:
+        if reader is None or self.lost or self.session.state is State.OVER:
             return
         try:
             found = reader.feed(data)
@@ -197,6 +197,7 @@ class ImapConnection(Protocol):
         if self._draining is not None:
             draining, self._draining = self._draining, None
             draining.callback(None)
+        self.session.changed()
 
     def stopProducing(self) -> None:
         self._full = False

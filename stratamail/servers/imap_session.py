@@ -68,6 +68,10 @@ class Link(Protocol):
     secure: bool
     clear_auth: bool
 
+    @property
+    def full(self) -> bool:
+        """Whether the client has much to read yet."""
+
     def write(self, data: bytes) -> None: ...
 
     async def drain(self) -> None:
@@ -123,7 +127,7 @@ class Session:
 
     def changed(self) -> None:
         """The selected folder has news; only an idling client is told at once."""
-        if self.on_change is not None:
+        if self.on_change is not None and not self.link.full:
             self.on_change()
 
     def tell(self, expunges: bool = True) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from binascii import Error, a2b_base64
 from collections.abc import Awaitable, Callable
+from ipaddress import ip_address
 
 from twisted.logger import Logger
 
@@ -44,8 +45,11 @@ class SignInCommands:
         """RFC 2971. Webmail says for whom it asks, so that its failures are throttled by that address and not by its
         own."""
         origin = dict(command.params).get("x-originating-ip")
-        if origin and len(origin) <= 45 and self._believed(session.link.peer):
-            session.peer = origin
+        if origin and self._believed(session.link.peer):
+            try:
+                session.peer = str(ip_address(origin))
+            except ValueError:
+                self.log.warn("webmail at {peer} named no address of its client", peer=session.link.peer)
         session.write(b'* ID ("name" "StrataMail")\r\n')
         return Done("ID completed")
 

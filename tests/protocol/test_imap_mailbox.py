@@ -234,6 +234,18 @@ def test_idle(tmp_path: Path) -> None:
     assert client.send(b"what\r\n").startswith(b"b BAD")
 
 
+def test_an_idling_client_that_reads_nothing_is_told_when_it_reads(tmp_path: Path) -> None:
+    house, client = opened(tmp_path)
+    client.send(b"a IDLE\r\n")
+    client.protocol.pauseProducing()
+    for _ in range(3):
+        house.deliver(PLAIN)
+    assert client.read() == b""
+    client.protocol.resumeProducing()
+    assert client.read() == b"* 3 EXISTS\r\n* 3 RECENT\r\n"
+    assert client.send(b"DONE\r\n") == b"a OK Idle completed\r\n"
+
+
 def test_a_folder_that_is_removed_under_a_session(tmp_path: Path) -> None:
     house = House(tmp_path)
     client, other = house.sign_in(), house.sign_in()
