@@ -79,19 +79,22 @@ class House:
         self.mailboxes = Mailboxes(self.layout, lambda: next(count))
         self.spool = Spool(self.layout, calls, Reserve(self.layout, 0, self.clock.seconds))
         self.committed: list[NewMessage] = []
+        self.failure: Exception | None = None
         self.shadow = Shadow(self.mailboxes, calls, calls, self.clock, self.spool, self._commit)
         self.passwords = {("anna@example.org", "secret"): ANNA}
         self.asked: list[str] = []
         settings = Settings(Server("mx.test"), listen=listen or Listen(), limits=limits or Limits())
-        self.factory = ImapFactory("imap", self.shadow, settings, self.clock, tls, self._check)
+        self.factory = ImapFactory("imap", self.shadow, settings, self.clock, tls, self.check)
 
     async def _commit(self, new: NewMessage) -> Message:
+        if self.failure is not None:
+            raise self.failure
         self.committed.append(new)
         return Message(
             len(self.committed), new.id, new.arrived, new.kind, "", new.size, new.sha256, 0, "spool", False, "", ""
         )
 
-    async def _check(self, user: str, password: str, peer: str) -> Mailbox | None:
+    async def check(self, user: str, password: str, peer: str) -> Mailbox | None:
         self.asked.append(peer)
         return self.passwords.get((user.lower(), password))
 

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from stratamail.config.settings import Limits
+from stratamail.mail.reply import Unavailable
 from tests.protocol.imap_harness import ADDRESS, Client, House
 from tests.unit.mail.test_structure import MIXED
 
@@ -60,6 +61,21 @@ def test_folders(tmp_path: Path) -> None:
         b'* LIST (\\Sent) "/" Sent\r\n* STATUS Sent (MESSAGES 0)\r\n'
     )
     assert b"[USEATTR]" in client.no("CREATE x (USE (\\Sent))")
+
+
+def test_an_empty_folder_and_subscriptions(tmp_path: Path) -> None:
+    client = House(tmp_path).sign_in()
+    client.ok("SELECT Trash")
+    assert client.ok("FETCH 1:* (FLAGS)") == client.ok("UID FETCH 1:* (FLAGS)") == b""
+    client.bad("FETCH 1 (FLAGS)")
+    assert client.ok("SEARCH ALL") == b"* SEARCH\r\n"
+    client.ok("UID COPY 1:* Sent")
+    assert client.ok("EXPUNGE") == b""
+    client.ok("SUBSCRIBE not-there")
+    assert b"not-there" in client.ok('LSUB "" *')
+    client.ok("UNSUBSCRIBE not-there")
+    assert b"not-there" not in client.ok('LSUB "" *')
+    assert client.ok('LIST "" ""') == b'* LIST (\\Noselect) "/" ""\r\n'
 
 
 def test_status(tmp_path: Path) -> None:
@@ -191,6 +207,35 @@ def test_append(tmp_path: Path) -> None:
     client.no(b"APPEND INBOX {0+}\r\n")
     client.bad(b"APPEND INBOX {3+}\r\nabc junk")
     assert len(house.committed) == 1
+
+
+def test_append_that_the_store_refuses(tmp_path: Path) -> None:
+    house, client = opened(tmp_path)
+    house.failure = Unavailable()
+    assert b"[UNAVAILABLE]" in client.no(b"APPEND Sent {3+}\r\nabc")
+    house.failure = None
+    house.spool.reserve.reserve = 10**18
+    assert b"[LIMIT]" in client.no(b"APPEND Sent {3+}\r\nabc")
+    assert client.send(b"b APPEND Sent {3}\r\n").startswith(b"b NO [LIMIT]")
+    house.spool.reserve.reserve = 0
+    house.clock.advance(1)
+    client.ok(b"APPEND Sent {3+}\r\nabc")
+    assert b"(MESSAGES 1)" in client.ok("STATUS Sent (MESSAGES)")
+
+
+def test_messages_whose_files_are_lost(tmp_path: Path) -> None:
+    large = b"Subject: large\r\n\r\n" + b"x" * 600_000
+    _, client = opened(tmp_path, MIXED, large, PLAIN)
+    for path in [*(tmp_path / "mail").rglob("new/*"), *(tmp_path / "spool").rglob("*")]:
+        if path.is_file() and path.read_bytes() != PLAIN:
+            path.unlink()
+    untagged, tagged = client.do("FETCH 1:3 (UID BODY.PEEK[])")
+    assert tagged.startswith(b"NO [EXPUNGEISSUED]")
+    assert untagged.startswith(b"* 3 FETCH (UID 3 BODY[] {")
+    assert client.do("FETCH 1:3 (BODYSTRUCTURE)")[1].startswith(b"NO [EXPUNGEISSUED]")
+    assert client.do("FETCH 1:2 (BODY.PEEK[HEADER])")[1].startswith(b"NO [EXPUNGEISSUED]")
+    assert client.ok("FETCH 1:3 (UID)").count(b"FETCH") == 3
+    client.ok("SEARCH TEXT body")
 
 
 def test_append_too_large_is_refused_before_it_comes(tmp_path: Path) -> None:

@@ -6,7 +6,10 @@ from base64 import b64encode
 from ipaddress import ip_network
 from pathlib import Path
 
-from stratamail.config.settings import Limits, Listen
+import pytest
+
+from stratamail.config.settings import Limits, Listen, Server, Settings
+from stratamail.servers.imap import ImapFactory
 from tests.protocol.imap_harness import House
 
 
@@ -113,6 +116,13 @@ def test_proxy_header_names_the_peer(tmp_path: Path) -> None:
     broken = house.connect(host="192.0.2.7", greeting=False)
     broken.send(b"PROXY nonsense\r\n")
     assert broken.wire.aborted
+
+
+def test_doors_that_cannot_be(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    for kind in ("imaps", "pop3"):
+        with pytest.raises(ValueError, match=kind):
+            ImapFactory(kind, house.shadow, Settings(Server("x")), house.clock, None, house.check)
 
 
 def test_logout(tmp_path: Path) -> None:
