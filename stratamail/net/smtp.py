@@ -32,7 +32,6 @@ from stratamail.mail.reply import Reply
 from stratamail.net import tls
 from stratamail.smtp import client
 from stratamail.smtp.client import Answered, ClientEngine, Offer
-from stratamail.smtp.client_replies import Garbled
 from stratamail.tenancy.model import HostPort
 
 T = TypeVar("T")
@@ -65,8 +64,8 @@ class Lost(Exception):
 
 
 class Unreachable(Exception):
-    """No session: ``stage`` is how far we got ("resolve", "connect", "greeting", "EHLO", "STARTTLS"), ``reply`` what the
-    peer said, None when it said nothing of use."""
+    """No session: ``stage`` is how far we got ("resolve", "connect", "greeting", "EHLO", "STARTTLS"), ``reply`` what
+    the peer said, None when it said nothing of use."""
 
     def __init__(self, stage: str, text: str, reply: Reply | None = None) -> None:
         super().__init__(f"{stage}: {text}")
@@ -89,7 +88,8 @@ class SmtpConnection(Protocol):
     def __init__(self, reactor: IReactorTime) -> None:
         self._reactor = reactor
         self.engine = ClientEngine()
-        # each fires with a reply, or with why there is none: an error that nobody awaits yet must not be reported as lost
+        # each fires with a reply, or with why there is none: an error that nobody awaits yet must not be reported as
+        # lost
         self._waiting: deque[Deferred[Reply | Lost]] = deque()
         self._handshake: Deferred[Lost | None] | None = None
         self._lost: Lost | None = None
@@ -98,6 +98,8 @@ class SmtpConnection(Protocol):
         self._full = False
         # 421 that came unasked: the peer is about to close
         self.closing: Reply | None = None
+        # the reply to the final dot, awaited since the last 354
+        self.dot: Deferred[Reply | Lost] = Deferred()
         self.greeting: Deferred[Reply | Lost] = self._expect()
 
     @property
@@ -117,16 +119,19 @@ class SmtpConnection(Protocol):
     def dataReceived(self, data: bytes) -> None:
         if self._lost is not None or self._cause:
             return
-        try:
-            events = self.engine.receive(data)
-        except Garbled as error:
-            self.give_up(str(error))
-            return
-        for event in events:
+        for event in self.engine.receive(data):
             if isinstance(event, Answered):
-                self._waiting.popleft().callback(event.reply)
+                waiting = self._waiting.popleft()
+                if event.verb == client.DATA and event.reply.code == 354:
+                    # before the caller hears of 354: the peer may have answered the final dot already
+                    self.dot = self._expect()
+                waiting.callback(event.reply)
             else:
                 self.closing = event.reply
+            if self._cause:
+                return
+        if self.engine.garbled:
+            self.give_up(self.engine.garbled)
 
     def ask(self, data: bytes, replies: int = 1) -> list[Deferred[Reply | Lost]]:
         """Write ``data``; a Deferred for each of the ``replies`` that it calls for, in order."""
@@ -135,10 +140,6 @@ class SmtpConnection(Protocol):
         expected = [self._expect() for _ in range(replies)]
         self.write(data)
         return expected
-
-    def expect(self) -> Deferred[Reply | Lost]:
-        """A reply that what is written next calls for."""
-        return self._expect()
 
     def write(self, data: bytes) -> None:
         assert self.transport is not None
@@ -256,8 +257,8 @@ async def open_session(
     timeouts: Timeouts = Timeouts(),
     tls_client: TlsClient = tls.client,
 ) -> Session:
-    """Connect to ``where``, any of its addresses, say EHLO as ``hostname`` and start TLS as ``policy`` says: "none", "may"
-    (in clear when that fails), "encrypt", "verify" (the certificate must bear the host's name). Raises
+    """Connect to ``where``, any of its addresses, say EHLO as ``hostname`` and start TLS as ``policy`` says: "none",
+    "may" (in clear when that fails), "encrypt", "verify" (the certificate must bear the host's name). Raises
     :class:`Unreachable`."""
     try:
         found = await resolver.addresses(where.host)

@@ -1,5 +1,5 @@
-"""One message over an open session: MAIL, every RCPT, the body, and what became of each recipient (RFC 5321 section 3.3,
-pipelined by RFC 2920; BDAT by RFC 3030 when offered). Writes nothing to disk.
+"""One message over an open session: MAIL, every RCPT, the body, and what became of each recipient (RFC 5321 section
+3.3, pipelined by RFC 2920; BDAT by RFC 3030 when offered). Writes nothing to disk.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from stratamail.smtp.stuffing import Stuffer
 
 # a larger body waits for the transport between its pieces
 _ONE_WRITE = 256 * 1024
+_TIMEOUTS = Timeouts()
 
 
 class Content(Protocol):
-    """The octets of a message. ``size`` is exact; ``read`` gives the next piece, b"" at the end, and may refuse the last
-    one by an exception (the message is broken: it must not be completed)."""
+    """The octets of a message. ``size`` is exact; ``read`` gives the next piece, b"" at the end, and may refuse the
+    last one by an exception (the message is broken: it must not be completed)."""
 
     size: int
 
@@ -33,8 +34,8 @@ class Content(Protocol):
 
 @frozen
 class Answer:
-    """What became of one recipient: ``reply`` at ``stage`` ("MAIL", "RCPT", "DATA", "dot"). ``reply`` None: the connection was
-    lost there (``text`` says how); at "dot" the outcome is unknown, before it nothing was delivered."""
+    """What became of one recipient: ``reply`` at ``stage`` ("MAIL", "RCPT", "DATA", "dot"). ``reply`` None: the
+    connection was lost there (``text`` says how); at "dot" the outcome is unknown, before it nothing was delivered."""
 
     stage: str
     reply: Reply | None
@@ -79,10 +80,10 @@ async def send(
     envelope: Envelope,
     recipients: Sequence[Recipient],
     content: Content,
-    timeouts: Timeouts = Timeouts(),
+    timeouts: Timeouts = _TIMEOUTS,
 ) -> Sent:
-    """Send one message. Raises ``smtp.client.CannotSend`` before anything was sent when the peer lacks what the envelope
-    needs, and whatever ``content.read`` raises (the connection is then given up and nothing was delivered)."""
+    """Send one message. Raises ``smtp.client.CannotSend`` before anything was sent when the peer lacks what the
+    envelope needs, and whatever ``content.read`` raises (the connection is then given up and nothing was delivered)."""
     fitting, plain = fitted(session.offer, envelope, recipients, content.size)
     progress = _Progress(len(plain))
     try:
@@ -133,6 +134,10 @@ async def _transact(
             return
     elif pipelined or progress.open:
         reply = await answer(None if pipelined else engine.data(), timeouts.data, "reply to DATA")
+        if reply.code == 354 and not begun.positive:
+            # whatever it would take now is not what was asked for
+            connection.give_up("354 although MAIL was refused")
+            return
         if reply.code == 354:
             await _data(session, content, timeouts, progress)
             return
@@ -148,8 +153,7 @@ async def _transact(
 
 async def _data(session: Session, content: Content, timeouts: Timeouts, progress: _Progress) -> None:
     connection = session.connection
-    connection.engine.body_begins()
-    replied = connection.expect()
+    replied = connection.dot
     if not progress.open:
         # RFC 2920 section 3.1: 354 although nobody was accepted; an empty body ends it
         connection.write(b".\r\n")

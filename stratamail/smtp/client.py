@@ -99,13 +99,14 @@ class CannotSend(Exception):
 
 
 class ClientEngine:
-    """One connection. ``receive`` may raise :class:`Garbled`; after that the connection is of no use."""
+    """One connection. ``garbled`` is "" until the peer says what is no SMTP; after that the connection is of no use."""
 
     def __init__(self) -> None:
         self._reader = ReplyReader()
         self._asked: deque[str] = deque([GREETING])
         self.offer = Offer()
         self.tls = False
+        self.garbled = ""
 
     @property
     def waiting_for(self) -> str:
@@ -113,13 +114,17 @@ class ClientEngine:
         return self._asked[0] if self._asked else ""
 
     def receive(self, data: bytes) -> list[Event]:
-        self._reader.feed(data)
+        """What the peer has said; what came before garbage counts, nothing after it does."""
         events: list[Event] = []
-        while True:
-            reply = self._reader.next()
-            if reply is None:
-                return events
-            events.append(self._take(reply))
+        if self.garbled:
+            return events
+        self._reader.feed(data)
+        try:
+            while (reply := self._reader.next()) is not None:
+                events.append(self._take(reply))
+        except Garbled as error:
+            self.garbled = str(error)
+        return events
 
     def _take(self, reply: Reply) -> Event:
         if not self._asked:
@@ -137,6 +142,9 @@ class ClientEngine:
                 raise Garbled("more than the reply to STARTTLS came in clear")
             self.offer = Offer()
             self.tls = True
+        elif verb == DATA and reply.code == 354:
+            # the reply to the final dot; a peer may give it before it has seen one
+            self._asked.append(DOT)
         return Answered(verb, reply)
 
     def _command(self, verb: str, line: str) -> bytes:
@@ -189,10 +197,6 @@ class ClientEngine:
     def bdat(self, size: int, last: bool) -> bytes:
         """The command before a chunk of ``size`` octets (RFC 3030 section 2)."""
         return self._command(DOT if last else BDAT, f"BDAT {size} LAST" if last else f"BDAT {size}")
-
-    def body_begins(self) -> None:
-        """After 354: the reply to the final dot is awaited from now on."""
-        self._asked.append(DOT)
 
     def transaction(self, envelope: Envelope, recipients: Sequence[Recipient], size: int, data: bool) -> bytes:
         """MAIL, every RCPT and, with ``data``, DATA in one write, for a peer that offers PIPELINING."""
