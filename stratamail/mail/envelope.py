@@ -19,7 +19,8 @@ class Recipient:
 
 @frozen
 class Envelope:
-    """``sender`` "" is the null sender; ``body`` is "", "7BIT" or "8BITMIME"; ``ret`` and ``envid`` are "" when absent."""
+    """``sender`` "" is the null sender; ``body`` is "", "7BIT" or "8BITMIME"; ``ret`` and ``envid`` are "" when
+    absent."""
 
     sender: str
     recipients: tuple[Recipient, ...]

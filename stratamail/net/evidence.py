@@ -10,8 +10,8 @@ PROBE, RELAY = "probe", "relay"
 @frozen
 class Evidence:
     """``alive``: it answered as a mail server does (a refusal of a message is an answer too). ``proof``: it accepted a
-    message. ``stage`` is how far we got ("connect", "greeting", "EHLO", "STARTTLS", "MAIL", "RCPT", "dot"); ``text`` what was
-    seen, for a person."""
+    message. ``stage`` is how far we got ("connect", "greeting", "EHLO", "STARTTLS", "MAIL", "RCPT", "dot"); ``text``
+    what was seen, for a person."""
 
     alive: bool
     stage: str

@@ -22,7 +22,8 @@ async def any_answers(reactor: Reactor, hosts: Sequence[HostPort], resolver: Add
                 kind = TCP6ClientEndpoint if ":" in address else TCP4ClientEndpoint
                 endpoint = kind(reactor, address, where.port, timeout=timeout)
                 protocol = await endpoint.connect(factory)
-                assert isinstance(protocol, Protocol) and protocol.transport is not None
+                assert isinstance(protocol, Protocol)
+                assert protocol.transport is not None
                 protocol.transport.loseConnection()
                 return True
         except CancelledError:

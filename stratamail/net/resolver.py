@@ -44,7 +44,8 @@ class Exchanger:
 
 
 class Resolver:
-    """``server`` "HOST:PORT" (an IP address) or "" for the system's. ``shuffle`` orders exchangers of one preference."""
+    """``server`` "HOST:PORT" (an IP address) or "" for the system's. ``shuffle`` orders exchangers of one
+    preference."""
 
     def __init__(self, reactor: IReactorTime, server: str = "", shuffle: random.Random | None = None) -> None:
         servers = None

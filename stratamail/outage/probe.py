@@ -1,4 +1,5 @@
-"""One probe of a primary: a ladder of TCP, greeting, EHLO, STARTTLS when used, and RCPT, whose every reply counts as alive.
+"""One probe of a primary: a ladder of TCP, greeting, EHLO, STARTTLS when used, and RCPT, whose every reply counts as
+alive.
 
 No message is sent. Writes nothing to disk.
 """

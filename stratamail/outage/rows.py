@@ -1,4 +1,5 @@
-"""The machine of ``step`` and its event in queue.sqlite: read, stepped and written with its effects in one transaction."""
+"""The machine of ``step`` and its event in queue.sqlite: read, stepped and written with its effects in one
+transaction."""
 
 from __future__ import annotations
 
@@ -29,8 +30,8 @@ def load(conn: Connection, domain: str) -> tuple[Machine, events.Event | None]:
 
 
 def apply(conn: Connection, domain: str, heard: Event, now: int, rules: Rules, text: str = "") -> Outcome:
-    """One step with its effects. CLOSE is only decided here: the caller takes what was read and answered from the mailboxes
-    first, and then calls :func:`close`. ``text`` is what was seen, for the alert."""
+    """One step with its effects. CLOSE is only decided here: the caller takes what was read and answered from the
+    mailboxes first, and then calls :func:`close`. ``text`` is what was seen, for the alert."""
     before, event = load(conn, domain)
     after, effects = step(before, heard, now, rules)
     if isinstance(heard, Heard):

@@ -40,7 +40,8 @@ class Rules:
 
 @frozen
 class Machine:
-    """``results``: the latest, True is alive, newest last. ``since``: when ``state`` was entered. ``event``, ``by_person``
+    """``results``: the latest, True is alive, newest last. ``since``: when ``state`` was entered. ``event``,
+    ``by_person``
     (declared and not ended) and ``closed`` (when the last event was) are read from the events, not kept here."""
 
     state: str = UNKNOWN

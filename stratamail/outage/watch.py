@@ -56,8 +56,8 @@ class _Watched:
 
 
 class Watch(Service):
-    """``read`` and ``write`` run a function with a connection (a reader; the committer). ``on_recovered(domain)`` is called
-    when a primary is up again; ``figures`` gives what was read and answered in an event, at its closing."""
+    """``read`` and ``write`` run a function with a connection (a reader; the committer). ``on_recovered(domain)`` is
+    called when a primary is up again; ``figures`` gives what was read and answered in an event, at its closing."""
 
     log = Logger()
     name = "outage"

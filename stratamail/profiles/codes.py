@@ -1,4 +1,5 @@
-"""What a primary's reply means for a delivery: the codes that look permanent and are not, who is meant, how long to wait.
+"""What a primary's reply means for a delivery: the codes that look permanent and are not, who is meant, how long to
+wait.
 
 Pure; the table follows what each maker documents. A queue that takes a throttle for a refusal loses mail at the flush.
 """
@@ -27,7 +28,8 @@ class Meaning(Enum):
 
 @frozen
 class Verdict:
-    """``wait`` seconds before another attempt, 0 = the relay's own interval; ``cure`` for a person, "" when none is known."""
+    """``wait`` seconds before another attempt, 0 = the relay's own interval; ``cure`` for a person, "" when none is
+    known."""
 
     meaning: Meaning
     wait: float = 0.0

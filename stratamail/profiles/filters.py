@@ -1,4 +1,5 @@
-"""What kinds of spam filter stand in front of a primary, and what to enter in each console so that it fails over to us."""
+"""What kinds of spam filter stand in front of a primary, and what to enter in each console so that it fails over to
+us."""
 
 from __future__ import annotations
 

@@ -24,7 +24,8 @@ _ALL = (
         tls="encrypt",
         per_mailbox=50,
         messages=50,
-        cure="an inbound connector for our certificate or address; enhanced filtering skips the filter's and our addresses",
+        cure="an inbound connector for our certificate or address; "
+        "enhanced filtering skips the filter's and our addresses",
     ),
     Profile(
         "google",

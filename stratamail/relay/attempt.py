@@ -1,4 +1,5 @@
-"""One transaction of a lane with its destination: open or reuse the connection, send, and say what became of each recipient.
+"""One transaction of a lane with its destination: open or reuse the connection, send, and say what became of each
+recipient.
 
 Writes nothing; the lane records what comes back.
 """
@@ -45,8 +46,8 @@ class Line:
 
 @frozen
 class Attempt:
-    """``judged`` one for each delivery, in order. ``broken``: the connection failed, or never came about; ``text`` says how.
-    ``wait`` and ``cure`` of a reply about the server, which pauses the lane (``server``)."""
+    """``judged`` one for each delivery, in order. ``broken``: the connection failed, or never came about; ``text``
+    says how. ``wait`` and ``cure`` of a reply about the server, which pauses the lane (``server``)."""
 
     judged: tuple[Judged, ...]
     broken: bool = False
@@ -110,7 +111,8 @@ class Caller:
         raise failure
 
     async def attempt(self, route: Route, group: Sequence[Delivery], again: int, canary: bool) -> Attempt:
-        """Send one message to the recipients of ``group``, all marked and of one message. Never raises but CancelledError."""
+        """Send one message to the recipients of ``group``, all marked and of one message. Never raises but
+        CancelledError."""
         message = group[0].message
         try:
             session = await self._open(route)

@@ -1,8 +1,8 @@
 """Which delivery goes first after a silence, and what its refusal means: the canary rule, without clock or disk.
 
 A primary that is back may be half started, or freshly installed and know nobody: its refusals count only after it has
-accepted something. Three refused in a row pause the lane; what was refused in three rounds, when all that is owed was, is
-held.
+accepted something. Three refused in a row pause the lane; what was refused in three rounds, when all that is owed was,
+is held.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Canary:
         self.new_round()
 
     def choose(self, heads: Sequence[Delivery], listed: Callable[[str], bool]) -> Delivery | None:
-        """The next canary among the oldest of each mailbox: one to a listed recipient if there is any, the least refused
-        first, then the oldest. None: all have been tried in this round."""
+        """The next canary among the oldest of each mailbox: one to a listed recipient if there is any, the least
+        refused first, then the oldest. None: all have been tried in this round."""
         left = [one for one in heads if one.id not in self._tried]
         known = [one for one in left if listed(one.recipient)]
         if not known and any(listed(one.recipient) for one in heads):

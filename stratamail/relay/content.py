@@ -44,7 +44,8 @@ class Stored:
         return self._hash.hexdigest()
 
     async def open(self, look: bool) -> None:
-        """Open it; with ``look`` the whole is searched for a lone dot between bare line ends. Raises ``MissingBody``, OSError."""
+        """Open it; with ``look`` the whole is searched for a lone dot between bare line ends. Raises ``MissingBody``,
+        OSError."""
         self._first, self.lone_dot = await self._disk.run(self._open, look)
 
     def _open(self, look: bool) -> tuple[bytes, bool | None]:

@@ -1,4 +1,5 @@
-"""What a lane sends next: pages of the queue, read ahead into a bounded queue. In memory only; the truth is in the rows."""
+"""What a lane sends next: pages of the queue, read ahead into a bounded queue. In memory only; the truth is in the
+rows."""
 
 from __future__ import annotations
 

@@ -30,7 +30,8 @@ class Judged:
 
 
 def reportable(delivery: Delivery) -> bool:
-    """Whether the sender may get a report: never the null sender, never one who asked for none (RFC 3461 section 4.1)."""
+    """Whether the sender may get a report: never the null sender, never one who asked for none (RFC 3461 section
+    4.1)."""
     return bool(delivery.message.sender) and delivery.notify.upper() != "NEVER"
 
 

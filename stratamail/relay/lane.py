@@ -209,7 +209,8 @@ class Lane:
         return self._shared.directory().resolve(address).listed
 
     async def _seek(self, route: Route) -> bool:
-        """Find a canary that is accepted; whether one was. Otherwise the lane is paused, or owes nothing that is due."""
+        """Find a canary that is accepted; whether one was. Otherwise the lane is paused, or owes nothing that is
+        due."""
         while not self._stopping:
             heads = await self._heads()
             worn = self._canary.exhausted(heads)

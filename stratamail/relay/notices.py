@@ -1,8 +1,10 @@
-"""Reports to senders whose mail is given back: rows that ask for one (``notice``) become a message, captured like any other.
+"""Reports to senders whose mail is given back: rows that ask for one (``notice``) become a message, captured like any
+other.
 
-The row is the cause, the report its effect: it is cleared when the report is durable, so that a stop between the two can
-repeat a report but never lose one. A report to us is shown *and* owed to the primary; one to the world goes out with the
-null sender and is never answered.
+The row is the cause, the report its effect: it is cleared when the report is durable, so that a stop between the two
+can
+repeat a report but never lose one. A report to us is shown *and* owed to the primary; one to the world goes out with
+the null sender and is never answered.
 """
 
 from __future__ import annotations

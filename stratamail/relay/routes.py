@@ -21,7 +21,8 @@ class Route:
 
 
 class Undeliverable(Exception):
-    """The world's domain takes no mail or does not exist: no later attempt can help. ``status`` is the enhanced code."""
+    """The world's domain takes no mail or does not exist: no later attempt can help. ``status`` is the enhanced
+    code."""
 
     def __init__(self, text: str, status: str) -> None:
         super().__init__(text)

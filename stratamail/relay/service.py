@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from sqlalchemy.engine import Connection
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall
@@ -37,7 +36,8 @@ _MANY = 200
 
 
 class Relay(Service):
-    """``read`` and ``write`` run a function with a connection (a reader; the committer). ``on_evidence(domain, what)`` is told
+    """``read`` and ``write`` run a function with a connection (a reader; the committer). ``on_evidence(domain, what)``
+    is told
     what the lanes see of a primary; ``submit_report(recipient, domain, content)`` captures a report to a sender."""
 
     log = Logger()

@@ -21,7 +21,8 @@ class MissingBody(Exception):
 
 class Bodies:
     """``recent`` gives the content of a message committed a moment ago (the committer's ``contents.get``).
-    Without it (the server may not run, a spool file may be torn by a power cut) the journal is asked before the spool."""
+    Without it (the server may not run, a spool file may be torn by a power cut) the journal is asked before the
+    spool."""
 
     def __init__(self, layout: Layout, engine: Engine, recent: Callable[[int], bytes | None] | None = None) -> None:
         self._layout = layout

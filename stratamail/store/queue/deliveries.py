@@ -24,7 +24,7 @@ PAGE = 500
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # literals, not parameters: only so does SQLite see that the partial indexes apply
-_OWED_LITERALS = [sa.literal_column(f"'{state}'") for state in OWED]
+_OWED_LITERALS: list[sa.ColumnElement[Any]] = [sa.literal_column(f"'{state}'") for state in OWED]
 
 
 def is_owed(table: sa.FromClause = deliveries) -> sa.ColumnElement[bool]:
@@ -74,8 +74,9 @@ JOINED = sa.select(*_COLUMNS).select_from(deliveries.join(messages, messages.c.s
 def read_row(row: Sequence[Any]) -> Delivery:
     """A ``Delivery`` from a row of :data:`JOINED`."""
     ids = tuple(int(one) for one in row[13].split(",") if one)
-    message = Message(*row[1:10], bool(row[10]), row[11], row[12], ids)
-    return Delivery(row[0], message, *row[14:25], bool(row[25]), row[26], row[27], bool(row[28]), row[29])
+    plain: list[Any] = [*row[1:10], bool(row[10]), *row[11:13], ids]
+    rest: list[Any] = [*row[14:25], bool(row[25]), *row[26:28], bool(row[28]), row[29]]
+    return Delivery(row[0], Message(*plain), *rest)
 
 
 @frozen

@@ -77,7 +77,8 @@ _COLUMNS = (
 
 
 def _read(row: Any) -> Event:
-    return Event(*row[:5], bool(row[5]), *row[6:])
+    values: list[Any] = [*row[:5], bool(row[5]), *row[6:]]
+    return Event(*values)
 
 
 def current(conn: Connection, domain: str) -> Event | None:

@@ -143,7 +143,8 @@ def next_due(conn: Connection, destination: str, lane: str, now: int) -> int | N
 
 
 def lanes(conn: Connection) -> list[tuple[str, str]]:
-    """``(destination, lane)`` of every lane that owes something; a few reads of an index for each, however much it owes."""
+    """``(destination, lane)`` of every lane that owes something; a few reads of an index for each, however much it
+    owes."""
     found = []
     for destination in (PRIMARY, WORLD):
         last = ""

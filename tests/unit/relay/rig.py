@@ -1,4 +1,5 @@
-"""A relay on a real queue database and a real committer, towards a byte-exact sink; messages put in as capture would."""
+"""A relay on a real queue database and a real committer, towards a byte-exact sink; messages put in as capture
+would."""
 
 from __future__ import annotations
 

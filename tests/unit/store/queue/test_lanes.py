@@ -222,10 +222,10 @@ def test_one_in_flight_the_oldest_first_and_nothing_is_lost(data: st.DataObject)
                 one = data.draw(st.sampled_from(sorted(rows)))
                 how = data.draw(people)
                 change = {
-                    "hold": lambda one=one: deliveries.hold(conn, [one], now),
+                    "hold": lambda one=one, now=now: deliveries.hold(conn, [one], now),
                     "release": lambda one=one: deliveries.release(conn, [one]),
                     "retry": lambda one=one: deliveries.retry(conn, [one]),
-                    "return": lambda one=one: deliveries.return_(conn, [one], now),
+                    "return": lambda one=one, now=now: deliveries.return_(conn, [one], now),
                 }[how]()[0]
                 if one in flying:
                     assert change.outcome in ("trying", "already")
