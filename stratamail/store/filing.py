@@ -96,6 +96,8 @@ class Filing:
 
     def start(self) -> None:
         self._committer.listeners.append(self._committed)
+        if self._reserve is not None:
+            self._reserve.on_low = self._low
 
     def stop(self) -> Deferred[None]:
         """File and sync what was committed; call it when nothing commits any more and before the pools stop."""
@@ -260,8 +262,12 @@ class Filing:
     async def _sync_batch(self, batch: _Unsynced) -> None:
         try:
             while not await self._try_sync(batch):
+                if self._stopping:
+                    # the marks stay, and the next start files it again
+                    return
                 await self._pause(_DISK_AGAIN)
             await self._take_out([message.seq for message in batch.messages])
+            self._renew_ballast()
         finally:
             self._syncing = False
         self._sync_more()
@@ -314,6 +320,17 @@ class Filing:
                 done.callback(None)
 
     # -- small things
+
+    def _low(self) -> None:
+        text = "The disk reserve is reached: new mail is answered 452 until there is room again"
+        self._log.critical(text)
+        self._alert("disk-reserve", "reached", text)
+
+    def _renew_ballast(self) -> None:
+        """What was given up when the disk was full is made again when there is room."""
+        if self._reserve is not None and self._reserve.released:
+            making = self._disk.run(self._reserve.make_ballast)
+            making.addErrback(lambda failure: self._log.warn("no ballast: {error}", error=failure.value))
 
     def _pause(self, seconds: float) -> Deferred[None]:
         done: Deferred[None] = Deferred()

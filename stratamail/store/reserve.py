@@ -20,12 +20,16 @@ _PIECE = 1000 * 1000
 
 
 class Reserve:
-    """Free space of STATE against ``reserve`` octets. ``in_flight`` is what bodies being received will still need."""
+    """Free space of STATE against ``reserve`` octets. ``in_flight`` is what bodies being received will still need;
+    ``on_low`` is called when the reserve is reached, once each time; ``released``: the ballast was given up."""
 
     def __init__(self, layout: Layout, reserve: int, seconds: Callable[[], float]) -> None:
         self._layout = layout
         self.reserve = reserve
         self.in_flight = 0
+        self.on_low: Callable[[], None] = _nobody
+        self.released = False
+        self._low = False
         self._seconds = seconds
         self._free = 0
         self._read_at: float | None = None
@@ -37,6 +41,9 @@ class Reserve:
         if self._read_at is None or not 0 <= now - self._read_at < _FRESH:
             self._read_at = now
             self._free = free_space(self._layout.state)
+            was, self._low = self._low, self._free < self.reserve
+            if self._low and not was:
+                self.on_low()
         return self._free
 
     def allows(self, more: int = 0) -> bool:
@@ -69,6 +76,7 @@ class Reserve:
         finally:
             os.close(fd)
         os.rename(path + ".new", path)
+        self.released = False
         return True
 
     def release_ballast(self) -> bool:
@@ -78,7 +86,12 @@ class Reserve:
             os.unlink(self._layout.ballast)
         except OSError:
             return False
+        self.released = True
         return True
+
+
+def _nobody() -> None:
+    """Nobody is told."""
 
 
 def free_space(path: str) -> int:

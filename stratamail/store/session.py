@@ -114,7 +114,9 @@ class Session:
         raw = self._raw
         if raw is not None:
             try:
-                raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                # whoever reads at this moment is not waited for long
+                raw.execute("PRAGMA busy_timeout=500")
+                raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             except sqlite3.Error:
                 self._log.warn("no checkpoint at closing; the next start makes it")
         self._drop()
@@ -229,8 +231,8 @@ class Session:
                 self.apply([request])
         else:
             self._log.failure("one write was refused by the queue database")
+            # its spool file stays: the constraint may be that another message has this id
             self._refuse(batch, Unavailable(reason="database-refused"))
-            self._remove_spool_files([r.new.id for r in batch if r.new is not None and r.new.body is None])
 
     def _release_when_full(self, error: BaseException) -> None:
         full = isinstance(error, sqlite3.Error) and primary(error) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)

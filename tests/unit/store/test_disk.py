@@ -127,9 +127,12 @@ def test_reserve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one.in_flight = 5_000
     assert one.allows(1_000)
     assert not one.allows(1_001)
-    free = 3_000
-    clock.now = 1.0
-    assert not one.allows()
+    told: list[int] = []
+    one.on_low = lambda: told.append(free)
+    for free in (3_000, 2_000, 9_000, 1_000):
+        clock.now += 1.0
+        assert one.allows() == (free == 9_000)
+    assert told == [3_000, 1_000]
 
 
 def test_ballast(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
