@@ -27,7 +27,7 @@ def server_context(data: bytes) -> ssl.SSLContext:
 
 
 class Trusting:
-    """``tls_client`` that trusts ``data``'s certificate when it is to verify, as ``net.tls.client`` trusts the system's."""
+    """A ``tls_client`` that trusts one certificate, as ``net.tls.client`` trusts the system."""
 
     def __init__(self, data: bytes) -> None:
         start = data.index(b"-----BEGIN CERTIFICATE")
