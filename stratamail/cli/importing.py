@@ -16,6 +16,7 @@ from stratamail.cli.aside import clear_place, set_aside
 from stratamail.cli.csvfile import ALIAS, MAILBOX, Bad, Entry, NotCsv, read
 from stratamail.cli.options import as_json, pass_session
 from stratamail.cli.session import Session
+from stratamail.mail import address as addressing
 from stratamail.store.catalog.addresses import Addresses
 from stratamail.store.catalog.domains import Domains
 from stratamail.store.catalog.mailboxes import Mailboxes
@@ -168,6 +169,10 @@ class _Import:
             self._plan.new_boxes.append(key)
             return
         # an empty cell leaves what is there
+        if all(new in ("", old) for new, old in ((entry.name, before.name), (entry.mobile, before.mobile))) and (
+            not entry.alternate or addressing.key(entry.alternate) == before.alternate
+        ):
+            return
         after = repository.set(
             OPERATOR,
             key,
@@ -185,6 +190,8 @@ class _Import:
             repository.add(OPERATOR, key, kind, members, send_as)
             self._plan.added.append(key)
             return
+        if (before.kind, before.members, before.send_as) == (kind, _keys(members), _keys(send_as)):
+            return
         after = repository.set(OPERATOR, key, kind=kind, targets=members, send_as=send_as)
         if after != before:
             self._plan.changed.append(key)
@@ -198,3 +205,7 @@ class _Import:
             self._plan.gone.append(Mailboxes(self._conn).remove(OPERATOR, key))
             del self._boxes[key]
             self._plan.removed.append(key)
+
+
+def _keys(addresses: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(addressing.key(address) for address in addresses))

@@ -41,8 +41,14 @@ class Addresses:
         """``targets``: the one mailbox of an alias, the readers of a shared address, the members of a group."""
         domain, key = place(self._conn, account, address)
         check_free(self._conn, key)
-        self._conn.execute(insert(addresses).values(account=domain.account, domain=domain.id, address=key, kind=kind))
-        return self.set(account, key, kind=kind, targets=targets, send_as=send_as)
+        values = {"account": domain.account, "domain": domain.id, "address": key, "kind": kind}
+        found = self._targets(Address(0, **values), kind, targets)
+        senders = self._boxes(domain.account, send_as)
+        made = self._conn.execute(insert(addresses).values(**values)).inserted_primary_key
+        assert made is not None
+        self._replace(made[0], MEMBER, found)
+        self._replace(made[0], SEND_AS, senders)
+        return Address(made[0], **values, members=tuple(found), send_as=tuple(senders))
 
     def set(
         self,
@@ -95,7 +101,8 @@ class Addresses:
         return list(found)
 
     def _replace(self, address: int, role: str, values: Sequence[str]) -> None:
-        self._conn.execute(delete(members).where(members.c.address == address, members.c.role == role))
+        mine = delete(members).where(members.c.address == address, members.c.role == role)
+        self._conn.execute(mine)
         if values:
             self._conn.execute(
                 insert(members),

@@ -54,19 +54,18 @@ class Mailboxes:
         """``password`` is a hash; without one nobody can sign in yet."""
         domain, key = place(self._conn, account, address)
         check_free(self._conn, key)
-        self._conn.execute(
-            insert(mailboxes).values(
-                account=domain.account,
-                domain=domain.id,
-                address=key,
-                name=check_text(name),
-                state=ENABLED,
-                alternate=check_alternate(alternate),
-                mobile=check_mobile(mobile),
-                password=password,
-            )
-        )
-        return self.get(account, key)
+        values = {
+            "account": domain.account,
+            "domain": domain.id,
+            "address": key,
+            "name": check_text(name),
+            "state": ENABLED,
+            "alternate": check_alternate(alternate),
+            "mobile": check_mobile(mobile),
+        }
+        made = self._conn.execute(insert(mailboxes).values(**values, password=password)).inserted_primary_key
+        assert made is not None
+        return Mailbox(made[0], **values)
 
     def set(
         self,

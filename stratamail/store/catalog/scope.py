@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from sqlalchemy import Select, select
 
 from stratamail.store.catalog.schema import accounts
@@ -11,6 +13,7 @@ class Refused(Exception):
     """A change or a question that the catalog turns down; its text is for the person who asked."""
 
 
+@lru_cache(maxsize=1024)
 def visible(account: int) -> Select[int]:
     """The ids of ``account`` and of every account below it, as a subquery."""
     tree = select(accounts.c.id).where(accounts.c.id == account).cte("tree", recursive=True)
