@@ -128,7 +128,10 @@ class WholeStore(TestCase):
         upload = box.upload()
         upload.body.write(LARGE)
         upload.body.abandon()
-        await self.rig.filing.settled()
-        for _ in range(4):
+        for _ in range(1000):
             await self.rig.disk.run(lambda: None)
+            if upload.body._writer is None and not upload.body._running and not self.rig.disk.waiting:
+                break
+        await self.restart()
         assert self.rig.leftovers() == []
+        assert (await (await self.shadow.open(USER)).status("INBOX")).messages == 0
