@@ -9,6 +9,7 @@ import smtplib
 import ssl
 import subprocess
 from email.message import EmailMessage
+from email.policy import SMTP
 from pathlib import Path
 
 import pexpect
@@ -87,10 +88,13 @@ def test_smtplib_sends_every_extension(server: Server) -> None:
         assert "auth" not in offered
         client.send_message(letter("smtplib 8bit"), mail_options=["BODY=8BITMIME"])
         client.sendmail(
-            "jürgen@bücher.example", [BEN], letter("smtplib utf8").as_bytes(), ["SMTPUTF8", "BODY=8BITMIME"]
+            "jürgen@bücher.example", [BEN], letter("smtplib utf8").as_bytes(policy=SMTP), ["SMTPUTF8", "BODY=8BITMIME"]
         )
         client.sendmail(
-            "", [f"BEN+tag@{DOMAIN.upper()}"], letter("smtplib null").as_bytes(), rcpt_options=["NOTIFY=NEVER"]
+            "",
+            [f"BEN+tag@{DOMAIN.upper()}"],
+            letter("smtplib null").as_bytes(policy=SMTP),
+            rcpt_options=["NOTIFY=NEVER"],
         )
         assert client.verify(BEN)[0] == 252
     for subject in ("smtplib 8bit", "smtplib utf8", "smtplib null"):
