@@ -5,6 +5,9 @@ Works on the tree of ``mail.structure``, whose depth is bounded; touches no disk
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
+
 from stratamail.imap.commands import Section
 from stratamail.imap.render import nstring, string
 from stratamail.mail.fieldvalue import Params
@@ -13,6 +16,7 @@ from stratamail.mail.structure import Part, find
 from stratamail.mail.summary import Mailbox, Summary, summarise
 
 RFC822_HEADER = "HEADER"
+_NAME = re.compile(rb"[!-9;-~]+")
 
 
 def envelope(summary: Summary) -> bytes:
@@ -141,11 +145,25 @@ def _partial(data: bytes, found: tuple[int, int], section: Section) -> bytes:
     return data[start:end]
 
 
+def _raw(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape").lower()
+
+
+@lru_cache(maxsize=200)
+def _pattern(names: tuple[str, ...]) -> re.Pattern[bytes]:
+    """Finds whole fields of these names: what ``headers.fields`` finds, much faster when few are wanted."""
+    possible = filter(_NAME.fullmatch, map(_raw, names))
+    either = b"|".join(map(re.escape, possible)) or b"(?!)"
+    return re.compile(rb"^(?:" + either + rb")[ \t]*:[^\n]*(?:\n[ \t][^\n]*)*\n?", re.IGNORECASE | re.MULTILINE)
+
+
 def chosen_fields(block: bytes, section: Section) -> bytes:
     """The fields of a header that HEADER.FIELDS (or its NOT) names, with the empty line, the partial range applied."""
-    wanted = frozenset(name.encode("utf-8", "surrogateescape").lower() for name in section.fields)
-    keep = section.text == "HEADER.FIELDS"
-    kept = [block[field.start : field.end] for field in fields(block) if field.name and (field.name in wanted) == keep]
+    if section.text == "HEADER.FIELDS":
+        kept = _pattern(section.fields).findall(block)
+    else:
+        others = frozenset(map(_raw, section.fields))
+        kept = [block[each.start : each.end] for each in fields(block) if each.name and each.name not in others]
     if kept and not kept[-1].endswith(b"\n"):
         kept.append(b"\r\n")
     data = b"".join(kept) + b"\r\n"

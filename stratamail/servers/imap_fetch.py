@@ -19,6 +19,7 @@ from stratamail.store import maildir
 COLUMNS = {"UID": "%d", "FLAGS": "%s", "INTERNALDATE": '"%s"', "RFC822.SIZE": "%d"}
 ROWS_AT_ONCE = 5000
 MESSAGES_AT_ONCE = 100
+HEADERS_AT_ONCE = 250
 OCTETS_AT_ONCE = 1_000_000
 LARGE = 512 * 1024
 """A larger message is not held in memory to be sent."""
@@ -39,7 +40,7 @@ class FetchCommand:
         wanted = Wanted.of(items)
         small, large = Rows(session, view, wanted), LargeMessage(session, view, wanted)
         missing = 0
-        for indexes in _batched(view, spans):
+        for indexes in _batched(view, spans, wanted.reads):
             marked = await _mark_seen(view, indexes) if wanted.marks else frozenset()
             if wanted.reads and view.size(indexes[0]) > LARGE:
                 missing += await large.write(indexes[0], marked)
@@ -100,8 +101,14 @@ def _column(view: View, item: str, start: int, stop: int) -> Iterable[object]:
     return view.column("sizes")[start:stop]
 
 
-def _batched(view: View, spans: list[range]) -> Iterator[list[int]]:
-    """Indexes in batches bounded by count and octets; a large message is alone."""
+def _batched(view: View, spans: list[range], reads: bool) -> Iterator[list[int]]:
+    """Indexes in batches bounded by count and, when the messages are to be read, by octets; a large message is then
+    alone."""
+    if not reads:
+        for span in spans:
+            for start in range(span.start, span.stop, HEADERS_AT_ONCE):
+                yield list(range(start, min(start + HEADERS_AT_ONCE, span.stop)))
+        return
     batch: list[int] = []
     octets = 0
     for span in spans:

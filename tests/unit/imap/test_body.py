@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from stratamail.imap.body import bodystructure, envelope, extract, item
 from stratamail.imap.commands import Fetch, Section
 from stratamail.imap.grammar.table import parse
 from stratamail.imap.render import string
 from stratamail.imap.tokens import Cursor
+from stratamail.mail.headers import fields, header_end
 from stratamail.mail.structure import scan
 from stratamail.mail.summary import summarise
 from tests.unit.mail.test_structure import MIXED
@@ -76,6 +80,25 @@ def test_header_fields() -> None:
     assert get(b"HEADER.FIELDS.NOT (A)]", data) == b"b: 2\r\n 3\r\n\r\n"
     assert get(b"HEADER.FIELDS (x)]", data) == b"\r\n"
     assert get(b"HEADER.FIELDS (a)]", b"A: 1") == b"A: 1\r\n\r\n"
+
+
+@given(
+    st.lists(st.sampled_from([b"a", b"B", b"ab", b":", b" :", b"\t", b" ", b"\r\n", b"\n", b"x", b"\r"]), max_size=30),
+    st.sampled_from([(b"A",), (b"b", b"ab"), (b"a:",), (b"a.",)]),
+)
+def test_chosen_fields_are_those_of_the_header_reader(pieces: list[bytes], names: tuple[bytes, ...]) -> None:
+    data = b"".join(pieces) + b"\r\n\r\nA: body\r\n"
+    data = data[: header_end(data)]
+    text = tuple(name.decode() for name in names)
+    found = extract(data, None, Section((), "HEADER.FIELDS", text))
+    kept = [data[f.start : f.end] for f in fields(data) if f.name in {name.lower() for name in names}]
+    assert found == b"".join(kept) + b"\r\n"
+
+
+def test_names_that_no_field_can_have() -> None:
+    data = b"a:: x\r\na : y\r\n\r\n"
+    assert extract(data, None, Section((), "HEADER.FIELDS", ("a:", "", "a b", "é"))) == b"\r\n"
+    assert extract(data, None, Section((), "HEADER.FIELDS", ("A",))) == data
 
 
 def test_item() -> None:
