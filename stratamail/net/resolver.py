@@ -1,4 +1,4 @@
-"""Names to addresses, mail exchangers and texts, by ``twisted.names`` with its cache. Writes nothing to disk.
+"""Names to addresses, mail exchangers and texts, by ``twisted.names``, kept for their time to live. Writes nothing to disk.
 
 The server is the one of the configuration, or the system's; the hosts file is asked first.
 """
@@ -13,12 +13,15 @@ from typing import Any
 from attrs import frozen
 from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
-from twisted.names import cache, client, dns, error, hosts, resolve
+from twisted.names import client, dns, error, hosts, resolve
 from twisted.names.common import ResolverBase
 
 # one question, with its repetitions, in seconds
 _PATIENCE = (1, 3, 6)
 _RESOLV_CONF = "/etc/resolv.conf"
+# answers kept, and the longest that one is believed, in seconds
+_MOST = 10_000
+_LONGEST = 3600
 
 
 class NotResolved(Exception):
@@ -55,8 +58,10 @@ class Resolver:
                 host, port = server, "53"
             servers = [(host.strip("[]"), int(port))]
         questions = client.Resolver(None if servers else _RESOLV_CONF, servers, reactor=reactor)
-        chain = [hosts.Resolver(), cache.CacheResolver(reactor=reactor), questions]
-        self._chain: ResolverBase = resolve.ResolverChain(chain)
+        self._chain: ResolverBase = resolve.ResolverChain([hosts.Resolver(), questions])
+        self._seconds = reactor.seconds
+        # answers by name and kind, with the time at which they end; the chain keeps none by itself
+        self._known: dict[tuple[bytes, int], tuple[float, list[Any]]] = {}
         self._shuffle = shuffle or random.Random()
 
     async def addresses(self, host: str) -> list[str]:
@@ -108,6 +113,10 @@ class Resolver:
             raw = asked.encode("ascii") if asked.isascii() else asked.encode("idna")
         except UnicodeError:
             raise NotResolved(f"{name} is no host name", True) from None
+        key = (raw.lower(), kind)
+        ends, known = self._known.get(key, (0.0, []))
+        if ends > self._seconds():
+            return list(known)
         query = dns.Query(raw, kind, dns.IN)
         try:
             answers, _, _ = await self._chain.query(query, timeout=_PATIENCE)
@@ -121,7 +130,16 @@ class Resolver:
         except Exception as caught:
             # time-outs, SERVFAIL, REFUSED, a server that cannot be reached: another time
             raise NotResolved(f"{name}: {type(caught).__name__} from the DNS", False) from caught
-        return [_value(answer.payload) for answer in answers if answer.type == kind]
+        found = [_value(answer.payload) for answer in answers if answer.type == kind]
+        self._keep(key, min((answer.ttl for answer in answers), default=0), found)
+        return found
+
+    def _keep(self, key: tuple[bytes, int], ttl: int, found: list[Any]) -> None:
+        if ttl <= 0 or not found:
+            return
+        if len(self._known) >= _MOST:
+            self._known.clear()
+        self._known[key] = (self._seconds() + min(ttl, _LONGEST), list(found))
 
 
 def _value(payload: Any) -> Any:
