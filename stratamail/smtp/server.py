@@ -104,8 +104,7 @@ class ServerEngine:
         self._out.append(f"220 {self.offer.hostname} ESMTP {self.offer.product}\r\n".encode())
 
     def refuse_connection(self, reply: Reply) -> None:
-        self._say(reply)
-        self.closing = True
+        self._last_reply(reply)
 
     def receive(self, data: bytes) -> None:
         if not self.closing:
@@ -197,9 +196,7 @@ class ServerEngine:
         """Speak out of turn (time out, shutting down) and close; whatever waits is forgotten."""
         if not self.closing:
             self._pending = self._queued = None
-            self._say(reply)
-            self.closing = True
-            self._buffer = b""
+            self._last_reply(reply)
 
     def secured(self) -> None:
         """TLS is on: the client must greet again."""
@@ -219,6 +216,11 @@ class ServerEngine:
         if self.closing:
             self._buffer = b""
 
+    def _last_reply(self, reply: Reply) -> None:
+        self._say(reply)
+        self.closing = True
+        self._buffer = b""
+
     def _forget(self) -> None:
         self.mail = None
         self.recipients = 0
@@ -234,13 +236,15 @@ class ServerEngine:
 
     def _line(self) -> bytes | None:
         """The next line without its CRLF; None when it is not complete or was refused."""
-        limit = MAX_AUTH_LINE if self._mode == _AUTH or self._buffer[:4].upper() == b"AUTH" else MAX_LINE
-        at = self._buffer.find(b"\n", 0, limit)
+        at = self._buffer.find(b"\n", 0, MAX_LINE)
+        if at < 0 and len(self._buffer) >= MAX_LINE:
+            # only a response of AUTH may be longer (RFC 4954 section 4)
+            long = self._mode == _AUTH or self._buffer[:4].upper() == b"AUTH"
+            if long:
+                at = self._buffer.find(b"\n", 0, MAX_AUTH_LINE)
+            if at < 0 and (not long or len(self._buffer) >= MAX_AUTH_LINE):
+                self._last_reply(replies.LINE_TOO_LONG)
         if at < 0:
-            if len(self._buffer) >= limit:
-                self._say(replies.LINE_TOO_LONG)
-                self.closing = True
-                self._buffer = b""
             return None
         line, self._buffer = self._buffer[: at + 1], self._buffer[at + 1 :]
         if line[-2:] != b"\r\n" or _CONTROL.search(line, 0, at - 1):
@@ -313,9 +317,7 @@ class ServerEngine:
         try:
             self._left, self._last = parse_bdat(argument)
         except Refusal as refusal:
-            self._say(refusal.reply)
-            self.closing = True
-            self._buffer = b""
+            self._last_reply(refusal.reply)
             return None
         self._mode = _BDAT
         self._discard = None
@@ -356,9 +358,7 @@ class ServerEngine:
     def _quit(self, argument: bytes) -> Event | None:
         if argument:
             raise Refusal(replies.BAD_ARGUMENT)
-        self._say(replies.BYE)
-        self.closing = True
-        self._buffer = b""
+        self._last_reply(replies.BYE)
         return Quit()
 
     def _starttls(self, argument: bytes) -> Event | None:
