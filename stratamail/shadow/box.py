@@ -23,7 +23,7 @@ from stratamail.store import maildir
 from stratamail.store.mailbox_values import Appended, Arrival, Change, FolderInfo, MailboxError, Status
 from stratamail.store.mailboxes import Mailboxes
 from stratamail.store.model import APPENDED, Message, NewMessage, Source
-from stratamail.store.pool import Pool
+from stratamail.store.pool import Pool, PoolStopped
 from stratamail.store.spool import Body, Spool
 
 __all__ = ["Box", "FolderInfo", "MailboxError", "Row", "Status", "Upload", "View", "Workers"]
@@ -248,7 +248,7 @@ class Box:
         done: Deferred[Any] = work if isinstance(work, Deferred) else Deferred.fromCoroutine(work)  # type: ignore[arg-type]
 
         def failed(failure: Failure) -> None:
-            if not failure.check(MailboxError, CancelledError, DiskFull):
+            if not failure.check(MailboxError, CancelledError, DiskFull, PoolStopped):
                 _log.failure("background work on {address} failed", failure, address=self.address)
 
         done.addErrback(failed)

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
+from collections.abc import Callable
 from typing import Protocol
+
+from twisted.logger import Logger
 
 from stratamail.store import maildir
 from stratamail.store.index import Columns
 from stratamail.store.mailbox_values import Added, Change, Flagged, Keywords, Loaded, Removed
 
+_log = Logger()
 _SYSTEM = [(bit, name) for name, bit in maildir.BUILT_IN.items()]
 
 
@@ -100,12 +104,18 @@ class Folder:
             self._tell(False, (), change.uids)
         else:
             self.alive = False
-            for watcher in list(self.watchers):
-                watcher.lost()
+            self._each(lambda watcher: watcher.lost())
 
     def _tell(self, added: bool, flagged: tuple[int, ...], removed: tuple[int, ...]) -> None:
+        self._each(lambda watcher: watcher.heard(added, flagged, removed))
+
+    def _each(self, tell: Callable[[Watcher], None]) -> None:
         for watcher in list(self.watchers):
-            watcher.heard(added, flagged, removed)
+            try:
+                tell(watcher)
+            except Exception:
+                # one session's trouble is not the others'
+                _log.failure("a session of {name} could not be told", name=self.name)
 
     def _words(self, keywords: Keywords) -> None:
         if keywords and keywords != self._keywords:
