@@ -1,4 +1,4 @@
-"""Names to addresses, mail exchangers and texts, by ``twisted.names``, kept for their time to live. Writes nothing to disk.
+"""Names to addresses, mail exchangers and texts, by ``twisted.names``, kept for their time to live. Writes nothing.
 
 The server is the one of the configuration, or the system's; the hosts file is asked first.
 """
