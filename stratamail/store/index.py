@@ -117,7 +117,7 @@ class Index:
     def _open(self) -> None:
         db = self._db
         db.execute("PRAGMA synchronous=NORMAL")
-        db.execute("PRAGMA cache_size=-512")
+        db.execute("PRAGMA cache_size=-256")
         version = db.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:
             if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from resource import RLIMIT_NOFILE, getrlimit
 from typing import TypeVar
 
 from attrs import frozen
@@ -55,8 +56,8 @@ class _Copy:
 class Mailboxes:
     """The mailboxes of one STATE. ``draw_uidvalidity`` never gives a number twice; ``unclean``: the last run did not
     end by itself; ``seq_of`` maps spool ids to seq for repairs. ``listener(address, folder, change)`` is called in this
-    thread after each commit; it must not block or raise. ``open_files`` bounds the indexes held open (three files
-    each)."""
+    thread after each commit; it must not block or raise. ``open_indexes`` bounds the ones held open (three files and
+    130 kB each); None: an eighth of the files that the process may open, 256 at most."""
 
     def __init__(
         self,
@@ -64,14 +65,15 @@ class Mailboxes:
         draw_uidvalidity: Callable[[], int],
         unclean: bool = False,
         seq_of: SeqOf | None = None,
-        open_files: int = 128,
+        open_indexes: int | None = None,
     ) -> None:
         self.layout = layout
         self.listener: Callable[[str, str, Change], None] = _ignore
         self._root = lru_cache(4096)(layout.mailbox)
         self._draw = draw_uidvalidity
         self._touched: dict[str, set[str]] = {}
-        self._indexes = OpenIndexes(layout, draw_uidvalidity, unclean, seq_of, open_files, self._touch)
+        limit = open_indexes or max(8, min(256, getrlimit(RLIMIT_NOFILE)[0] // 8))
+        self._indexes = OpenIndexes(layout, draw_uidvalidity, unclean, seq_of, limit, self._touch)
 
     def _run(self, address: str, act: Callable[[Index], T]) -> T:
         """Do it with the open index; a corrupt one is rebuilt and it is done again, once."""
