@@ -22,7 +22,7 @@ class Options(usage.Options):
         try:
             self["settings"] = load(self["config"])
         except (ConfigError, OSError) as error:
-            raise usage.UsageError(f"{self['config']}: {error}") from error
+            raise usage.UsageError(str(error)) from error
 
 
 def makeService(options: Options) -> IService:
