@@ -40,6 +40,7 @@ BODY_PACE = 64_000
 # seconds that a balancer has for its header, and a refused peer for reading why
 PROXY_TIME = 5.0
 LINGER_TIME = 5.0
+STOP_LINGER_TIME = 1.0
 # octets unread in the engine above which the peer must wait
 HIGH_WATER = 64 * 1024
 ERRORS = 20
@@ -450,7 +451,8 @@ class SmtpSession(Protocol):
             self._paused = False
             self.transport.resumeProducing()
         self._wire.close()
-        self._deadline.at(self._door.reactor.seconds() + LINGER_TIME)
+        linger = STOP_LINGER_TIME if self._door.stopping else LINGER_TIME
+        self._deadline.at(self._door.reactor.seconds() + linger)
 
 
 _HANDLERS: dict[type, Callable[[SmtpSession, Any], None]] = {

@@ -209,6 +209,18 @@ def test_shut_down_finishes_the_body_in_hand(door: DoorFixture) -> None:
     assert gone == [None]
 
 
+def test_a_peer_that_does_not_hang_up_is_cut_off(door: DoorFixture) -> None:
+    talk, other = door.talk(), door.talk("198.51.100.8")
+    talk.say(b"QUIT\r\n")
+    door.clock.advance(4.9)
+    assert talk.transport.disconnecting and not talk.transport.disconnected
+    door.clock.advance(0.2)
+    assert talk.transport.disconnected
+    door.factory.shut_down()
+    door.clock.advance(1.1)
+    assert other.transport.disconnected
+
+
 def test_shut_down_waits_thirty_seconds_at_most(door: DoorFixture) -> None:
     busy = door.talk()
     busy.say(b"MAIL FROM:<>\r\nRCPT TO:<ben@open.example>\r\nDATA\r\n")
