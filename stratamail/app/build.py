@@ -135,7 +135,7 @@ class Rooms:
             self.committer.write,
             self.resolver,
             on_recovered=lambda domain: self.relay.recovered(domain),
-            figures=Figures(self.catalog.current, self.mailboxes, self.read, self.files, now),
+            figures=Figures(self.catalog.current, self.mailboxes, self.read, self.files),
         )
         self.relay = Relay(
             self.reactor,

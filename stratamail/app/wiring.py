@@ -41,29 +41,30 @@ class Figures:
         mailboxes: Mailboxes,
         read: Reader,
         files: Pool,
-        now: Callable[[], int],
     ) -> None:
         self._directory = directory
         self._mailboxes = mailboxes
         self._read = read
         self._files = files
-        self._now = now
 
     async def __call__(self, event: events.Event) -> tuple[int, int]:
         concerned = await self._read(lambda conn: _mailboxes(conn, event))
         read = answered = 0
-        for id in sorted(concerned):
+        for id, ids in sorted(concerned.items()):
             mailbox = self._directory().mailbox_by_id(id)
             if mailbox is not None:
                 # one mailbox a hop: arrivals are filed in between
-                some = await self._files.run(self._mailboxes.tally, mailbox.address, event.opened, self._now())
+                some = await self._files.run(self._mailboxes.tally, mailbox.address, ids)
                 read += some[0]
                 answered += some[1]
         return read, answered
 
 
-def _mailboxes(conn: Connection, event: events.Event) -> set[int]:
-    found: set[int] = set()
-    for _, ids in events.message_ids(conn, event):
-        found.update(int(id) for id in ids.split(",") if id)
+def _mailboxes(conn: Connection, event: events.Event) -> dict[int, set[str]]:
+    """Mailbox id → the messages of the event that it was given."""
+    found: dict[int, set[str]] = {}
+    for message, ids in events.message_ids(conn, event):
+        for id in ids.split(","):
+            if id:
+                found.setdefault(int(id), set()).add(message)
     return found

@@ -379,10 +379,9 @@ class Index:
         ).fetchone()
         return row[0], row[1], row[2]
 
-    def tally(self, since: int, until: int) -> dict[str, int]:
-        """File name → flags of what was dated in [since, until), copies included."""
-        found = self._db.execute("SELECT base, flags FROM messages WHERE date >= ? AND date < ?", (since, until))
-        return dict(found.fetchall())
+    def dated(self, since: int) -> list[tuple[str, int]]:
+        """(file name, flags) of what is dated ``since`` (microseconds) or later, in all folders."""
+        return self._db.execute("SELECT base, flags FROM messages WHERE date >= ?", (since,)).fetchall()
 
     # rendered bytes
 

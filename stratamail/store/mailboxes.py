@@ -8,7 +8,7 @@ address in key form.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import lru_cache
 from resource import RLIMIT_NOFILE, getrlimit
 from typing import TypeVar
@@ -378,14 +378,17 @@ class Mailboxes:
         """Messages in all folders."""
         return self._run(address, lambda index: sum(index.counts(f)[0] for f in index.folders.values()))
 
-    def tally(self, address: str, since: int, until: int) -> tuple[int, int]:
-        """(read, answered) among the messages dated in [since, until) microseconds, each message once."""
-        if not os.path.isdir(self._root(address)):
+    def tally(self, address: str, ids: Collection[str]) -> tuple[int, int]:
+        """(read, answered) among the messages ``ids``, each once, whatever folder it is in now."""
+        if not ids or not os.path.isdir(self._root(address)):
             return 0, 0
         flags: dict[str, int] = {}
-        for base, bits in self._run(address, lambda index: index.tally(since, until)).items():
-            key = maildir.message_id(base) or base
-            flags[key] = flags.get(key, 0) | bits
+        # an id begins with the time at which its message began to arrive
+        since = maildir.time_of(min(ids))
+        for base, bits in self._run(address, lambda index: index.dated(since)):
+            message = maildir.message_id(base)
+            if message in ids:
+                flags[message] = flags.get(message, 0) | bits
         read = sum(1 for bits in flags.values() if bits & maildir.SEEN)
         return read, sum(1 for bits in flags.values() if bits & maildir.ANSWERED)
 

@@ -43,6 +43,14 @@ def message_id(name: str) -> str:
     return match[2] if match else ""
 
 
+def time_of(message: str) -> int:
+    """The time that a spool id begins with, in microseconds, not later than the message's own."""
+    unit = 0
+    for digit in message[:10]:
+        unit = unit * 32 + _BASE32.index(digit)
+    return unit << 7
+
+
 def order(name: str) -> tuple[str, str]:
     """A sort key near the order of arrival, for names whose seq is unknown: the id begins with its time."""
     match = _BASE.match(name)

@@ -270,8 +270,13 @@ def test_read_and_answered_are_counted_once_for_each_message(boxes: Boxes) -> No
     boxes.mailboxes.set_flags(ADDRESS, "INBOX", [1], "+", ["\\Seen", "\\Answered"])
     boxes.mailboxes.copy(ADDRESS, "INBOX", [1], "Archive")
     boxes.mailboxes.set_flags(ADDRESS, "INBOX", [2, 4], "+", ["\\Seen"])
-    assert boxes.mailboxes.tally(ADDRESS, arrivals[0].date, arrivals[3].date) == (2, 1)
-    assert boxes.mailboxes.tally("nobody@example.com", 0, 2**60) == (0, 0)
+    sent = boxes.arrival(flags=frozenset({"\\Seen"}))
+    boxes.mailboxes.append(ADDRESS, "Sent", [sent])
+    ids = {arrival.id for arrival in arrivals}
+    assert boxes.mailboxes.tally(ADDRESS, ids) == (3, 1)
+    assert boxes.mailboxes.tally(ADDRESS, ids - {arrivals[3].id}) == (2, 1)
+    assert boxes.mailboxes.tally(ADDRESS, set()) == (0, 0)
+    assert boxes.mailboxes.tally("nobody@example.com", ids) == (0, 0)
     assert not os.path.exists(boxes.layout.mailbox("nobody@example.com"))
 
 

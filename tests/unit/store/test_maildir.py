@@ -93,3 +93,12 @@ def test_put_replaces_in_one_step(tmp_path: Path) -> None:
     assert os.path.samefile(source, target)
     maildir.put(str(source), str(target), str(tmp_path / "t"))
     assert not (tmp_path / "t").exists()
+
+
+@given(st.integers(1_500_000_000_000_000, 3_000_000_000_000_000))
+def test_an_id_tells_its_time(micros: int) -> None:
+    digits, unit = "", micros >> 7
+    for _ in range(10):
+        unit, digit = divmod(unit, 32)
+        digits = "0123456789abcdefghijklmnopqrstuv"[digit] + digits
+    assert micros - 128 < maildir.time_of(digits + "000000") <= micros
