@@ -22,18 +22,23 @@ class Canary:
         self.proven = False
         # how often each delivery was refused as a canary
         self.refusals: dict[int, int] = {}
+        # of this round, which goes on over pauses until all have been tried
         self._tried: set[int] = set()
         self._in_a_row = 0
 
-    def new_round(self) -> None:
+    def resume(self) -> None:
         """After a pause, or when the primary is said to be back."""
+        self._in_a_row = 0
+
+    def new_round(self) -> None:
+        """All have been tried."""
         self._tried = set()
         self._in_a_row = 0
 
     def lapse(self) -> None:
         """A failed connection, a 421, or three refusals in a row: a canary again."""
         self.proven = False
-        self.new_round()
+        self.resume()
 
     def choose(self, heads: Sequence[Delivery], listed: Callable[[str], bool]) -> Delivery | None:
         """The next canary among the oldest of each mailbox: one to a listed recipient if there is any, the least

@@ -88,7 +88,7 @@ class Lane:
         """The primary is back, or a person wants it: no pause; ``forced`` goes beyond a declared hold, canary first."""
         self._paused_until = 0.0
         self._failures = 0
-        self._canary.new_round()
+        self._canary.resume()
         if forced:
             self._forced = True
             self._canary.lapse()
@@ -152,7 +152,7 @@ class Lane:
 
     def _pause(self, seconds: float) -> None:
         self._paused_until = self._reactor.seconds() + seconds
-        self._canary.new_round()
+        self._canary.resume()
 
     def _again(self) -> int:
         return self._now() + round(self._shared.retry_every * 1_000_000)
@@ -220,6 +220,7 @@ class Lane:
             chosen = self._canary.choose(heads, self._listed)
             if chosen is None:
                 if heads:
+                    self._canary.new_round()
                     self._pause(self._shared.retry_every)
                 return False
             _, marked = await self._settle([], [chosen.id])
