@@ -16,6 +16,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar, cast
 
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import SQLAlchemyError
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
@@ -63,7 +64,8 @@ class Committer:
         self._counted: dict[int, int] = {}
         self._thread: threading.Thread | None = None
         self._stopped: Deferred[None] | None = None
-        self._refusal: str = ""
+        self._ended_in_thread = False
+        self._refusal = ""
         self._epoch = 0
         self._open: dict[int, int] = {0: 0}
         self._barriers: list[tuple[int, Deferred[None]]] = []
@@ -73,7 +75,12 @@ class Committer:
 
     def start(self) -> None:
         """Open the database (raises what that raises) and start the thread."""
-        self._session.open()
+        try:
+            self._session.open()
+        except (sqlite3.Error, SQLAlchemyError):
+            if not self._session.release_ballast():
+                raise
+            self._session.open()
         self._thread = threading.Thread(target=self._work, name="committer", daemon=True)
         self._thread.start()
 
@@ -82,8 +89,7 @@ class Committer:
         if self._stopped is None:
             self._stopped = Deferred()
             for _, request, _ in self._waiting:
-                request.error = Unavailable(reason="stopping")
-                self._answer(request)
+                self._turn_away(request, "stopping")
             self._waiting.clear()
             if self._timer is not None:
                 self._timer.cancel()
@@ -106,8 +112,7 @@ class Committer:
         result: Deferred[Message] = Deferred()
         request = Request(new=new, content=content, tag=(result, self._enter()))
         if self._refusal or self._stopped is not None or self._thread is None:
-            request.error = Unavailable(reason=self._refusal or "stopping")
-            self._answer(request)
+            self._turn_away(request, self._refusal or "stopping")
         elif self._waiting or not self._room(weight):
             self._waiting.append((self._reactor.seconds() + WAIT_SECONDS, request, weight))
             self._set_timer()
@@ -131,6 +136,8 @@ class Committer:
             raise Unavailable(reason="stopping")
         future: Future[T] = Future()
         self._requests.put([Request(function=function, tag=future)])
+        if self._ended_in_thread:
+            self._fail_late()
         return future.result()
 
     def barrier(self) -> Deferred[None]:
@@ -184,9 +191,15 @@ class Committer:
         now = self._reactor.seconds()
         while self._waiting and self._waiting[0][0] <= now:
             _, request, _ = self._waiting.popleft()
-            request.error = Unavailable(reason="filing-behind")
-            self._answer(request)
+            self._turn_away(request, "filing-behind")
         self._set_timer()
+
+    def _turn_away(self, request: Request, reason: str) -> None:
+        """Refuse what was never tried: nothing of it stays."""
+        if request.new is not None and request.new.body is None:
+            self._session.remove_spool_files([request.new.id])
+        request.error = Unavailable(reason=reason)
+        self._answer(request)
 
     # -- between the threads
 
@@ -230,7 +243,21 @@ class Committer:
             if last:
                 break
         self._session.close()
+        self._ended_in_thread = True
+        self._fail_late()
         self._reactor.callFromThread(self._ended)
+
+    def _fail_late(self) -> None:
+        """What other threads asked for while we ended is refused, so that they do not wait for ever."""
+        while True:
+            try:
+                late = self._requests.get_nowait()
+            except Empty:
+                return
+            for request in late or ():
+                request.error = Unavailable(reason="stopping")
+                if isinstance(request.tag, Future):
+                    _resolve(request)
 
     def _fill(self, batch: list[Request]) -> bool:
         """Add what waits already, up to a batch's bounds; True when the end was among it."""

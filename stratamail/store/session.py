@@ -70,7 +70,7 @@ class Session:
         connect: Callable[[str], sqlite3.Connection] = database.connect,
     ) -> None:
         self._layout = layout
-        self._release_ballast = release_ballast
+        self.release_ballast = release_ballast
         self._connect = connect
         self._raw: sqlite3.Connection | None = None
         self._engine: Engine | None = None
@@ -107,7 +107,7 @@ class Session:
         self._raw, self._engine, self._conn = raw, engine, conn
         self._pages = 0
         doubtful, self._doubtful = self._doubtful, []
-        self._remove_spool_files(doubtful)
+        self.remove_spool_files(doubtful)
 
     def close(self) -> None:
         """Idempotent; a last checkpoint is tried, since nobody else makes one."""
@@ -130,7 +130,8 @@ class Session:
                 # nothing is kept by a connection that cannot even close
                 self._log.warn("the connection did not close cleanly")
 
-    def _remove_spool_files(self, ids: Sequence[str]) -> None:
+    def remove_spool_files(self, ids: Sequence[str]) -> None:
+        """Of messages that were not accepted. Any thread."""
         for name in ids:
             try:
                 os.unlink(self._layout.message(name))
@@ -150,7 +151,7 @@ class Session:
                 self._release_when_full(error)
                 self._refuse(batch, Unavailable(reason="database-closed"))
                 # its messages were never tried, so that no row of theirs can exist
-                self._remove_spool_files([r.new.id for r in batch if r.new is not None and r.new.body is None])
+                self.remove_spool_files([r.new.id for r in batch if r.new is not None and r.new.body is None])
                 return
         try:
             self._transaction(batch)
@@ -219,7 +220,7 @@ class Session:
         if code in _BUSY:
             self._log.error("the queue database was locked too long: {error}", error=error)
             self._refuse(batch, Unavailable(reason="database-locked"))
-            self._remove_spool_files([r.new.id for r in batch if r.new is not None and r.new.body is None])
+            self.remove_spool_files([r.new.id for r in batch if r.new is not None and r.new.body is None])
         elif code in _BROKEN:
             self._log.critical("the queue database failed: {error}", error=error)
             self._doubtful += [request.new.id for request in batch if request.new is not None]
@@ -236,7 +237,7 @@ class Session:
 
     def _release_when_full(self, error: BaseException) -> None:
         full = isinstance(error, sqlite3.Error) and primary(error) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
-        if full and self._release_ballast():
+        if full and self.release_ballast():
             self._log.critical("no space for a commit: the ballast was given up")
 
     @staticmethod

@@ -161,12 +161,19 @@ class Body:
             await self._discard()
             raise failure
         chunks, self._chunks, self._gathered = self._chunks, [], 0
+        # an abandon that comes meanwhile leaves the removal to us
+        self._running = True
         try:
             digest = await self._disk.run(self._finish, chunks)
         except OSError as error:
             self.failure = _spoken(error)
             await self._discard()
             raise self.failure
+        finally:
+            self._running = False
+        if self._closed:
+            await self._discard()
+            raise self.failure or Unavailable(reason="abandoned")
         self._closed = True
         self._uncount()
         return Sealed(self.size, digest, None)

@@ -161,6 +161,12 @@ class Commits(CommitterCase):
         with self.assertRaises(ZeroDivisionError):
             await threads.deferToThread(self.committer.write_from_thread, lambda conn: 1 / 0)
 
+    async def test_write_from_thread_while_it_ends(self) -> None:
+        stopping = self.committer.stop()
+        with self.assertRaises(Unavailable):
+            await threads.deferToThread(self.committer.write_from_thread, lambda conn: 1)
+        await stopping
+
     async def test_barrier(self) -> None:
         order: list[str] = []
         self.committer.commit(new_message()).addCallback(lambda _: order.append("commit"))
@@ -183,6 +189,12 @@ class Commits(CommitterCase):
 
     async def test_refusing(self) -> None:
         self.committer.refuse("sync-failed")
+        large = new_message(in_file=True)
+        os.makedirs(self.layout.shard(large.id))
+        with open(self.layout.message(large.id), "wb") as file:
+            file.write(b"large")
+        await self.refused(large)
+        self.assertEqual(os.listdir(self.layout.shard(large.id)), [])
         failure = await self.refused(new_message())
         self.assertEqual((failure.reply.code, failure.reason), (451, "sync-failed"))
         self.committer.accept()

@@ -131,6 +131,15 @@ class SpoolCase(TestCase):
         await self.spool.new_body(self.spool.new_id(NOW + 1), in_file=True).seal()
         self.assertEqual(len(self.files()), 1)
 
+    async def test_abandoned_while_it_is_sealed(self) -> None:
+        body = self.spool.new_body(self.id)
+        body.write(b"x" * 200_000)
+        sealing = Deferred.fromCoroutine(body.seal())
+        body.abandon()
+        with self.assertRaises(Unavailable):
+            await sealing
+        self.assertEqual(self.files(), [])
+
     async def test_below_the_reserve(self) -> None:
         self.reserve.reserve = 1 << 60
         body = self.spool.new_body(self.id)
