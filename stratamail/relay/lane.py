@@ -38,7 +38,8 @@ _LONGEST = 3600.0
 
 @frozen
 class Shared:
-    """What all lanes work with. ``retry_every`` seconds; ``evidence(domain, what)`` tells the watch."""
+    """What all lanes work with. ``retry_every`` seconds; ``evidence(domain, what)`` tells the watch; ``reports()`` says
+    that reports to senders may be owed."""
 
     line: Line
     read: Access
@@ -47,6 +48,7 @@ class Shared:
     retry_every: float
     smart_host: str
     evidence: Callable[[str, Evidence], None]
+    reports: Callable[[], None]
 
 
 class Lane:
@@ -195,15 +197,19 @@ class Lane:
 
     async def _give_up_all(self, reply: str) -> None:
         now = self._now()
-        await self._commit(lambda conn: lanes.expire(conn, self.name, now + 1, now, reply))
+        await self._expire(now + 1, reply)
 
     async def _unreachable_world(self, text: str) -> None:
         self._failures += 1
         pause = self._shared.retry_every * 2 ** min(self._failures - 1, 5)
         self._pause(min(pause, max(_LONGEST, self._shared.retry_every)))
         now = self._now()
-        reply = f"given up after 5 days: {text}"
-        await self._commit(lambda conn: lanes.expire(conn, self.name, now - LIFETIME, now, reply))
+        await self._expire(now - LIFETIME, f"given up after 5 days: {text}")
+
+    async def _expire(self, before: int, reply: str) -> None:
+        now = self._now()
+        if await self._commit(lambda conn: lanes.expire(conn, self.name, before, now, reply)):
+            self._shared.reports()
 
     def _listed(self, address: str) -> bool:
         return self._shared.directory().resolve(address).listed
@@ -393,6 +399,8 @@ class Lane:
         done: tuple[list[lanes.Held], list[int]] = await self._commit(
             lambda conn: lanes.settle(conn, results, now, ids)
         )
+        if any(result.notice for result in results):
+            self._shared.reports()
         return done
 
     async def _commit(self, work: Callable[[Connection], T]) -> T:

@@ -62,7 +62,9 @@ class Relay(Service):
     ) -> None:
         self._reactor = reactor
         line = Line(reactor, hostname, resolver, bodies, disk, timeouts or Timeouts(), tls_client)
-        self._shared = Shared(line, read, write, directory, settings.retry_every, settings.smart_host, on_evidence)
+        self._shared = Shared(
+            line, read, write, directory, settings.retry_every, settings.smart_host, on_evidence, self.wake
+        )
         self._notices = Notices(reactor, hostname, read, write, bodies, disk, submit_report)
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._tasks: dict[tuple[str, str], Deferred[None]] = {}
