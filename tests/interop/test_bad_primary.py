@@ -34,7 +34,10 @@ def domain(server: Server, request: pytest.FixtureRequest) -> Iterator[Setup]:
     def make(*options: str, up: bool = False, **more: object) -> tuple[str, Sink]:
         sink = Sink(up=up, **more)  # type: ignore[arg-type]
         sinks.append(sink)
-        name = request.node.name.replace("_", "-").replace("[", "-").replace("]", "").replace(" ", "")[:60] + ".example"
+        name = (
+            request.node.name.replace("_", "-").replace("[", "-").replace("]", "").replace(" ", "")[:50].strip("-")
+            + ".example"
+        )
         server.add_domain(name, sink.address, *options)
         return name, sink
 

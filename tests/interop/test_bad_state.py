@@ -143,7 +143,7 @@ def test_a_config_that_the_code_does_not_know_is_refused(table: str, key: str, v
     server = Server({table: {key: value}})
     try:
         with pytest.raises(Refused) as refused:
-            server.cli("check-config")
+            server.command("check-config")
         assert refused.value.status == 1
         assert said in refused.value.reason
         assert key in refused.value.reason

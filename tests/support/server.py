@@ -20,6 +20,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from click.testing import CliRunner
+
+from stratamail.cli.main import main
 from tests.support.ports import free_port
 from tests.support.talk import Talk
 from tests.support.waiting import until
@@ -92,7 +95,20 @@ class Server:
 
     # the command line
     def cli(self, *words: str, stdin: str = "") -> str:
-        """Runs one command; its stdout. Raises :class:`Refused`."""
+        """Runs one command in this process, which saves the start of Python; its stdout. Raises :class:`Refused`."""
+        mask = os.umask(0o022)
+        try:
+            done = CliRunner().invoke(main, ["--config", str(self.config), *words], input=stdin)
+        finally:
+            os.umask(mask)  # the command line sets its own
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        if done.exit_code:
+            raise Refused(done.exit_code, done.stdout, done.stderr)
+        return done.stdout
+
+    def command(self, *words: str, stdin: str = "") -> str:
+        """The same in a process of its own, as people run it."""
         done = subprocess.run(
             [sys.executable, "-c", _CLI, "--config", str(self.config), *words],
             input=stdin,
@@ -132,7 +148,8 @@ class Server:
         until(lambda: self.status(domain)["queued"] == 0, f"the queue of {domain} is empty", seconds, 0.2)
 
     # the process
-    def start(self, seconds: float = 30.0) -> Server:
+    def start(self, seconds: float = 30.0, check: str = "readyz") -> Server:
+        """Returns when ``/readyz`` (or ``check``) says yes; AssertionError with the log when it ends before."""
         assert self.process is None
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -153,15 +170,15 @@ class Server:
                 env=os.environ | self._environ,
                 start_new_session=True,
             )
-        until(self._ready, f"the server starts; its log: {self.log}", seconds, 0.02)
+        until(lambda: self._says_yes(check), f"the server starts; its log: {self.log}", seconds, 0.02)
         return self
 
-    def _ready(self) -> bool:
+    def _says_yes(self, check: str) -> bool:
         assert self.process is not None
         if self.process.poll() is not None:
             raise AssertionError(f"the server ended with {self.process.returncode}:\n{self.tail()}")
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.ports['http']}/readyz", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.ports['http']}/{check}", timeout=5) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False

@@ -244,7 +244,11 @@ class Sink:
             return self._start_tls(session, line)
         if verb == b"MAIL":
             session.mail, session.rcpts, session.body = line, [], b""
-            return self._say(session, "mail", line, b"250 2.1.0 Ok\r\n")
+            verdict: list[bytes] = []
+            going = self._say(session, "mail", line, b"250 2.1.0 Ok\r\n", verdict.append)
+            if verdict and not verdict[0].startswith(b"2"):
+                session.mail = b""
+            return going
         if verb == b"RCPT":
             return self._recipient(session, line)
         if verb == b"DATA":
@@ -277,6 +281,8 @@ class Sink:
 
     def _recipient(self, session: Session, line: bytes) -> bool:
         """A recipient is kept only when its reply is positive: an answer from the script is looked at first."""
+        if not session.mail:
+            return self._say(session, "other", line, b"503 5.5.1 MAIL first\r\n")
         verdict: list[bytes] = []
         going = self._say(session, "rcpt", line, b"250 2.1.5 Ok\r\n", verdict.append)
         if verdict and verdict[0].startswith(b"2"):
