@@ -54,6 +54,13 @@ class Running:
             os.unlink(self._path)
             self.abandon()
 
+    def give_back(self) -> None:
+        """Nothing was done under the mark: leave it as it was found."""
+        if self.unclean:
+            self.abandon()
+        else:
+            self.release()
+
     def abandon(self) -> None:
         """Let go of the lock and leave the mark: the next start must look."""
         if self._handle >= 0:

@@ -55,6 +55,7 @@ class Server(Service):
             for engine, name in ((rooms.catalog_engine, "catalog"), (rooms.queue_engine, "queue")):
                 database.migrate(engine, name)
         except (AlreadyRunning, NoCertificate, database.DatabaseTooNew, Refused) as error:
+            self._mark.give_back()
             sys.exit(f"stratamail: {error}")
         except KeyError:
             sys.exit(f'stratamail: [server] user: there is no user "{settings.server.user}" here')

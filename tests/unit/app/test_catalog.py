@@ -1,56 +1,104 @@
-"""The picture in force is always the newest one, however the readings of it overtake each other."""
+"""A change of the catalog is in force whole; who may no longer sign in is told; unclaimed mail finds its mailbox."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import Deferred
-from twisted.trial.unittest import SynchronousTestCase
+import pytest
+from sqlalchemy.engine import Engine
+from twisted.internet.defer import Deferred, succeed
 
 from stratamail.app.catalog import Catalog
-from stratamail.tenancy.directory import Directory
-from stratamail.tenancy.model import Domain, HostPort, Mailbox
+from stratamail.store import database
+from stratamail.store.catalog.domains import Domains
+from stratamail.store.catalog.mailboxes import Mailboxes
+from stratamail.store.catalog.schema import OPERATOR
+from stratamail.store.layout import Layout
+from stratamail.store.queue import messages
+from stratamail.tenancy.model import Domain, HostPort
 
 
-class Slow:
-    """A pool whose jobs end when the test says so."""
-
-    def __init__(self) -> None:
-        self.jobs: list[Deferred[Any]] = []
+class Here:
+    """A pool that works at once, in this thread."""
 
     def run(self, function: Callable[..., Any], *args: Any) -> Deferred[Any]:
-        self.jobs.append(Deferred())
-        return self.jobs[-1]
+        return succeed(function(*args))
 
 
-def picture(*states: str) -> Directory:
-    boxes = [Mailbox(i, 1, 1, f"u{i}@a.example", state=state) for i, state in enumerate(states, 1)]
-    return Directory([Domain(1, 1, "a.example", (HostPort("h"),))], boxes)
+@pytest.fixture
+def engines(tmp_path: Path) -> Iterator[tuple[Engine, Engine]]:
+    layout = Layout(str(tmp_path))
+    catalog, queue = database.open_catalog(layout, ""), database.open_queue(layout)
+    database.migrate(catalog, "catalog")
+    database.migrate(queue, "queue")
+    with database.writing(catalog) as conn:
+        Domains(conn).add(OPERATOR, Domain(0, OPERATOR, "a.example", (HostPort("127.0.0.1"),)))
+        Mailboxes(conn).add(OPERATOR, "ada@a.example", password="hash of ada's")
+        Mailboxes(conn).add(OPERATOR, "ben@a.example")
+    yield catalog, queue
+    catalog.dispose()
+    queue.dispose()
 
 
-class ReloadTests(SynchronousTestCase):
-    def setUp(self) -> None:
-        self.pool = Slow()
-        self.catalog = Catalog(None, None, self.pool)  # type: ignore[arg-type]
+def done(work: Any) -> Any:
+    found: list[Any] = []
+    Deferred.fromCoroutine(work).addCallback(found.append)
+    assert found, "it waits for something"
+    return found[0]
 
-    def reload(self) -> Deferred[set[int]]:
-        return Deferred.fromCoroutine(self.catalog.reload())
 
-    def test_an_older_reading_does_not_replace_a_newer_one(self) -> None:
-        first, second = self.reload(), self.reload()
-        newer = picture("enabled", "enabled")
-        self.pool.jobs[1].callback(newer)
-        self.assertEqual(self.successResultOf(second), set())
-        self.pool.jobs[0].callback(picture("enabled"))
-        self.assertEqual(self.successResultOf(first), set())
-        self.assertIs(self.catalog.directory, newer)
+def make(engines: tuple[Engine, Engine]) -> Catalog:
+    return Catalog(*engines, Here())  # type: ignore[arg-type]
 
-    def test_who_was_disabled_or_removed_is_told(self) -> None:
-        for now, expected in (
-            (picture("enabled", "enabled", "enabled"), set()),
-            (picture("enabled", "disabled"), {2, 3}),
-        ):
-            done = self.reload()
-            self.pool.jobs[-1].callback(now)
-            self.assertEqual(self.successResultOf(done), expected)
+
+def test_empty_until_loaded_then_whole(engines: tuple[Engine, Engine]) -> None:
+    catalog = make(engines)
+    assert catalog.directory.mailbox("ada@a.example") is None
+    assert done(catalog.reload()) == set()
+    mailbox = catalog.current().mailbox("Ada@A.example")
+    assert mailbox is not None
+    assert done(catalog.password_hash(mailbox.id)) == "hash of ada's"
+
+
+def test_disabled_and_removed_mailboxes_are_withdrawn(engines: tuple[Engine, Engine]) -> None:
+    catalog = make(engines)
+    done(catalog.reload())
+    ada, ben = (catalog.directory.mailbox(name) for name in ("ada@a.example", "ben@a.example"))
+    assert ada is not None
+    assert ben is not None
+    with database.writing(engines[0]) as conn:
+        Mailboxes(conn).set(OPERATOR, "ada@a.example", state="disabled")
+        Mailboxes(conn).remove(OPERATOR, "ben@a.example")
+    assert done(catalog.reload()) == {ada.id, ben.id}
+
+
+def test_a_reload_that_fails_changes_nothing(engines: tuple[Engine, Engine]) -> None:
+    catalog = make(engines)
+    done(catalog.reload())
+    before = catalog.directory
+    with database.writing(engines[0]) as conn:
+        conn.exec_driver_sql("ALTER TABLE mailboxes RENAME TO elsewhere")
+    failures: list[Any] = []
+    Deferred.fromCoroutine(catalog.reload()).addErrback(failures.append)
+    assert len(failures) == 1
+    assert catalog.directory is before
+
+
+def test_unclaimed_mail_finds_its_mailbox(engines: tuple[Engine, Engine]) -> None:
+    catalog = make(engines)
+    done(catalog.reload())
+    with database.writing(engines[1]) as conn:
+        messages.add_unclaimed(conn, 7, ["ada@a.example", "cid@a.example"])
+        messages.add_unclaimed(conn, 8, ["ada@a.example"])
+    claims: list[tuple[int, list[str]]] = []
+
+    async def claim(mailbox: int, keys: Sequence[str]) -> int:
+        claims.append((mailbox, list(keys)))
+        return len(keys)
+
+    done(catalog.claim(claim))
+    ada = catalog.directory.mailbox("ada@a.example")
+    assert ada is not None
+    assert claims == [(ada.id, ["ada@a.example"])]
