@@ -238,11 +238,24 @@ def _compile(view: Columnar, key: Key, among: Sequence[int]) -> Match:
     if isinstance(key, Sent):
         return _sent(key)
     if isinstance(key, Header):
-        name, wanted = key.name, key.text.casefold()
-        return lambda message: any(wanted in found.casefold() for found in text.header_values(message.header, name))
+        return _header(key)
     assert isinstance(key, (Body, Text))
     needle, everywhere = key.text.casefold(), isinstance(key, Text)
     return lambda message: (everywhere and needle in message.header_text()) or any(needle in t for t in message.texts())
+
+
+def _header(key: Header) -> Match:
+    name, wanted = key.name, key.text.casefold()
+    # plain ASCII without blanks (which folds may split) must stand in the bytes, unless they hold encoded words
+    plain = wanted.encode("ascii") if wanted.isascii() and not any(map(str.isspace, wanted)) else b""
+
+    def match(message: Candidate) -> bool:
+        block = message.header
+        if plain and block.isascii() and plain not in block.lower() and b"=?" not in block:
+            return False
+        return any(wanted in found.casefold() for found in text.header_values(block, name))
+
+    return match
 
 
 def _sent(key: Sent) -> Match:
