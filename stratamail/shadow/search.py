@@ -246,8 +246,8 @@ def _compile(view: Columnar, key: Key, among: Sequence[int]) -> Match:
 
 def _header(key: Header) -> Match:
     name, wanted = key.name, key.text.casefold()
-    # plain ASCII without blanks (which folds may split) must stand in the bytes, unless they hold encoded words
-    plain = wanted.encode("ascii") if wanted.isascii() and not any(map(str.isspace, wanted)) else b""
+    # an ASCII word of it (folds split at blanks only) must stand in the bytes, unless they hold encoded words
+    plain = max(wanted.split(), key=len, default="").encode("ascii") if wanted.isascii() else b""
 
     def match(message: Candidate) -> bool:
         block = message.header
