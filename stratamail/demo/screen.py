@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 from attrs import asdict, frozen
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -68,9 +69,9 @@ class Screen:
     def table(self, fates: list[Fate]) -> None:
         self.fates = fates
         if self.terminal:
-            table = Table(title="Each message, from the filter to the primary", title_justify="left")
-            for head in ("message", "octets", "for", "visible after", "SHA-256", "DKIM"):
-                table.add_column(head, justify="right" if head in ("octets", "visible after") else "left")
+            table = Table(title="Each message, from the filter to the primary", title_justify="left", box=SIMPLE)
+            for head in ("message", "octets", "for", "visible", "SHA-256", "DKIM"):
+                table.add_column(head, justify="right" if head in ("octets", "visible") else "left", no_wrap=True)
             for fate in fates:
                 table.add_row(*_cells(fate), style="" if fate.bytes_intact else "red")
             self._console.print(table)
@@ -99,15 +100,15 @@ class Screen:
         return kept
 
     def say(self, text: str) -> None:
-        if not self._json:
-            click.echo(text)
+        """Beside the document, when there is one."""
+        click.echo(text, err=self._json)
 
 
 def _cells(fate: Fate) -> tuple[str, ...]:
     visible = "not seen" if fate.visible_ms is None else f"{fate.visible_ms:.0f} ms"
     whom = ", ".join(one.partition("@")[0] for one in fate.recipients)
-    intact = f"{fate.sha256[:12]} {'intact' if fate.bytes_intact else 'CHANGED'}"
-    return (f"{fate.title:<17}", f"{fate.size:>7}", f"{whom:<8}", f"{visible:>8}", intact, fate.dkim)
+    intact = f"{fate.sha256[:8]} {'intact' if fate.bytes_intact else 'CHANGED'}"
+    return (f"{fate.title:<16}", f"{fate.size:>7}", f"{whom:<8}", f"{visible:>8}", intact, fate.dkim)
 
 
 class _Silent:
