@@ -246,13 +246,15 @@ def _compile(view: Columnar, key: Key, among: Sequence[int]) -> Match:
 
 def _header(key: Header) -> Match:
     name, wanted = key.name, key.text.casefold()
-    # an ASCII word of it (folds split at blanks only) must stand in the bytes, unless they hold encoded words
-    plain = max(wanted.split(), key=len, default="").encode("ascii") if wanted.isascii() else b""
+    # its words (folds split at blanks only) must stand in the bytes, where these are ASCII without encoded words
+    words = wanted.encode("ascii").split() if wanted.isascii() else []
 
     def match(message: Candidate) -> bool:
         block = message.header
-        if plain and block.isascii() and plain not in block.lower() and b"=?" not in block:
-            return False
+        if words and block.isascii() and b"=?" not in block:
+            lower = block.lower()
+            if any(word not in lower for word in words):
+                return False
         return any(wanted in found.casefold() for found in text.header_values(block, name))
 
     return match
