@@ -14,8 +14,9 @@ import sqlalchemy as sa
 from attrs import frozen
 from sqlalchemy.engine import Connection
 
+from stratamail.store.database import driver
 from stratamail.store.model import DEFERRED, DELIVERED, HELD, PRIMARY, QUEUED, RETURNED, WORLD, Delivery
-from stratamail.store.queue import alerts
+from stratamail.store.queue import alerts, hot
 from stratamail.store.queue.deliveries import JOINED, is_owed, read_row
 from stratamail.store.queue.schema import deliveries, messages
 
@@ -187,6 +188,13 @@ def mark(conn: Connection, ids: Sequence[int]) -> list[int]:
     may be written to a peer."""
     if not ids:
         return []
+    if conn.dialect.name == "sqlite":
+        return hot.mark(driver(conn), ids, PATIENCE)
+    return mark_portably(conn, ids)
+
+
+def mark_portably(conn: Connection, ids: Sequence[int]) -> list[int]:
+    """:func:`mark` on any database."""
     marked: list[int] = []
     for start in range(0, len(ids), 500):
         statement = (
@@ -237,7 +245,11 @@ def record(conn: Connection, results: Sequence[Result], now: int) -> list[Held]:
     """Write the outcomes of deliveries that are marked; one that is not (a person was faster, a replay) is left alone.
     Gives those that are held by it; each has its alert, one for each kind of refusal and outage event."""
     held = []
+    sqlite = conn.dialect.name == "sqlite"
     for result in results:
+        if sqlite and result.outcome == ACCEPTED:
+            hot.delivered(driver(conn), result.id, result.reply, result.sha256, now, PATIENCE)
+            continue
         row = conn.execute(
             sa.select(
                 deliveries.c.seq,

@@ -55,12 +55,8 @@ class Flush(RelayCase):
         await self.until(state("delivered"))
 
     async def test_recovered_attempts_at_once(self) -> None:
-        self.relay._shared = self.relay._shared.__class__(
-            *[getattr(self.relay._shared, name) for name in ("line", "read", "write", "directory")],
-            3600.0,
-            "",
-            self.relay._shared.evidence,
-        )
+        self.retry_every = 3600.0
+        self.relay = self.make_relay()
         self.sink.stop()
         await self.put("ann@acme.test")
         self.relay.startService()

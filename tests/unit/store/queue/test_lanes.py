@@ -173,6 +173,18 @@ def test_expiry_reports_to_those_who_may_hear_of_it() -> None:
         assert lanes.notices(conn) == []
 
 
+def test_the_portable_mark_says_the_same() -> None:
+    with queue() as conn:
+        put(conn, "a@acme.test")
+        put(conn, "a@acme.test", "b@acme.test")
+        deliveries.hold(conn, [3], NOW)
+        put(conn, "b@acme.test")
+        with conn.begin_nested() as nested:
+            hot = lanes.mark(conn, [1, 2, 3, 4])
+            nested.rollback()
+        assert lanes.mark_portably(conn, [1, 2, 3, 4]) == hot == [1, 4]
+
+
 outcomes = st.sampled_from([ACCEPTED, MESSAGE, WAIT, UNKNOWN, REFUSED, UNTRIED, GIVEN_UP])
 people = st.sampled_from(["hold", "release", "retry", "return"])
 
