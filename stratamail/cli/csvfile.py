@@ -40,8 +40,9 @@ class Bad:
     reason: str
 
 
-def read(data: bytes) -> tuple[list[Entry], list[Bad]]:
-    """The rows of a UTF-8 file with a line of heads; lists in a cell are separated by blanks, ";" or ",".
+def read(data: bytes) -> tuple[list[Entry], list[Bad], frozenset[str]]:
+    """The rows of a UTF-8 file with a line of heads, the bad ones, and the columns that it has; lists in a cell are
+    separated by blanks, ";" or ",".
 
     Raises :class:`NotCsv` when there is no usable line of heads.
     """
@@ -71,7 +72,7 @@ def read(data: bytes) -> tuple[list[Entry], list[Bad]]:
         raise NotCsv(f"line {line}: {error}") from None
     if not heads:
         raise NotCsv(f"the file is empty: its first line names the columns: {', '.join(COLUMNS)}")
-    return entries, bad
+    return entries, bad, frozenset(heads)
 
 
 def _heads(cells: list[str]) -> list[str]:

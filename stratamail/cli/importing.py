@@ -1,6 +1,7 @@
 """``stratamail mailbox import``: a recipient list from a CSV file, taken whole or not at all.
 
-Every bad row is told by its line. One bad row and nothing is changed: no good row is ever half in force.
+Every bad row is told by its line. One bad row and nothing is changed: no good row is ever half in force. ``--sync``
+disables the mailboxes that the list no longer has, and never enables one: an admin may have had a reason.
 """
 
 from __future__ import annotations
@@ -12,18 +13,17 @@ from attrs import define, field
 from sqlalchemy import Connection
 
 from stratamail.cli import show
-from stratamail.cli.aside import clear_place, set_aside
+from stratamail.cli.aside import clear_place
 from stratamail.cli.csvfile import ALIAS, MAILBOX, Bad, Entry, NotCsv, read
 from stratamail.cli.options import as_json, pass_session
 from stratamail.cli.session import Session
 from stratamail.mail import address as addressing
 from stratamail.store.catalog.addresses import Addresses
 from stratamail.store.catalog.domains import Domains
-from stratamail.store.catalog.mailboxes import Mailboxes
+from stratamail.store.catalog.mailboxes import DISABLED, Mailboxes
 from stratamail.store.catalog.names import place
 from stratamail.store.catalog.schema import OPERATOR
 from stratamail.store.catalog.scope import Refused
-from stratamail.tenancy.model import Mailbox
 
 
 class _Undo(Exception):
@@ -37,15 +37,18 @@ class Plan:
     added: list[str] = field(factory=list)
     changed: list[str] = field(factory=list)
     removed: list[str] = field(factory=list)
+    disabled: list[str] = field(factory=list)
+    still_disabled: list[str] = field(factory=list)
     bad: list[Bad] = field(factory=list)
     new_boxes: list[str] = field(factory=list)
-    gone: list[Mailbox] = field(factory=list)
 
 
 @click.command("import")
 @click.argument("domain")
 @click.argument("file", metavar="FILE.csv", type=click.File("rb"))
-@click.option("--sync", is_flag=True, help="Remove what the file does not list.")
+@click.option(
+    "--sync", is_flag=True, help="Disable the mailboxes, remove the other addresses that the file does not list."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 @as_json
 @pass_session
@@ -53,7 +56,7 @@ def import_mailboxes(session: Session, domain: str, file: BinaryIO, sync: bool, 
     """Take a recipient list. Columns: address, kind, name, alternate, mobile, aliases, members, send-as."""
     _ = session.settings
     try:
-        entries, bad = read(file.read())
+        entries, bad, columns = read(file.read())
     except NotCsv as error:
         raise Refused(f"{file.name}: {error}") from None
     plan = Plan(bad=bad)
@@ -61,16 +64,13 @@ def import_mailboxes(session: Session, domain: str, file: BinaryIO, sync: bool, 
         with session.change(
             "mailbox.import", domain, f"{file.name}: {len(entries)} rows{', sync' if sync else ''}"
         ) as conn:
-            _Import(conn, domain, plan).run(entries, sync)
+            _Import(conn, domain, plan).run(entries, columns if sync else None)
             if plan.bad or dry_run:
                 raise _Undo
             for address in plan.new_boxes:
                 clear_place(session.layout, address)
     except _Undo:
         pass
-    else:
-        for box in plan.gone:
-            set_aside(session.layout, box)
     plan.bad.sort(key=lambda one: one.line)
     _say(plan, domain, file.name, dry_run, as_json)
     if plan.bad:
@@ -78,6 +78,8 @@ def import_mailboxes(session: Session, domain: str, file: BinaryIO, sync: bool, 
 
 
 def _say(plan: Plan, domain: str, name: str, dry_run: bool, as_json: bool) -> None:
+    for address in [] if plan.bad else plan.still_disabled:
+        click.echo(f"warning: {address} is listed but disabled: stratamail mailbox enable {address}", err=True)
     if as_json:
         show.document(
             {
@@ -87,6 +89,7 @@ def _say(plan: Plan, domain: str, name: str, dry_run: bool, as_json: bool) -> No
                 "added": plan.added,
                 "changed": plan.changed,
                 "removed": plan.removed,
+                "disabled": plan.disabled,
                 "errors": [{"line": one.line, "reason": one.reason} for one in plan.bad],
             }
         )
@@ -96,7 +99,8 @@ def _say(plan: Plan, domain: str, name: str, dry_run: bool, as_json: bool) -> No
     if plan.bad:
         return
     verb = "would be " if dry_run else ""
-    click.echo(f"{len(plan.added)} {verb}added, {len(plan.changed)} {verb}changed, {len(plan.removed)} {verb}removed")
+    counted = (("added", plan.added), ("changed", plan.changed), ("removed", plan.removed), ("disabled", plan.disabled))
+    click.echo(", ".join(f"{len(addresses)} {verb}{what}" for what, addresses in counted))
 
 
 class _Import:
@@ -112,7 +116,8 @@ class _Import:
         self._addresses = {entry.address: entry for entry in Addresses(conn).all(OPERATOR, self._domain)}
         self._seen: dict[str, int] = {}
 
-    def run(self, entries: list[Entry], sync: bool) -> None:
+    def run(self, entries: list[Entry], sync: frozenset[str] | None) -> None:
+        """``sync``: the columns of a list that is the whole truth about what they name; None when it only adds."""
         # mailboxes first: the rest names them
         ordered = sorted(entries, key=lambda entry: entry.kind != MAILBOX)
         good: list[tuple[Entry, str]] = []
@@ -127,8 +132,8 @@ class _Import:
                     self._key(alias, entry.line)
             except Refused as error:
                 self._plan.bad.append(Bad(entry.line, str(error)))
-        if sync:
-            self._remove_others()
+        if sync is not None:
+            self._withdraw_others(sync, {key for entry, key in good if entry.kind == MAILBOX})
         for entry, key in good:
             try:
                 if entry.kind == MAILBOX:
@@ -196,15 +201,22 @@ class _Import:
         if after != before:
             self._plan.changed.append(key)
 
-    def _remove_others(self) -> None:
-        for key in [key for key in self._addresses if key not in self._seen]:
-            Addresses(self._conn).remove(OPERATOR, key)
-            del self._addresses[key]
-            self._plan.removed.append(key)
-        for key in [key for key in self._boxes if key not in self._seen]:
-            self._plan.gone.append(Mailboxes(self._conn).remove(OPERATOR, key))
-            del self._boxes[key]
-            self._plan.removed.append(key)
+    def _withdraw_others(self, columns: frozenset[str], listed: set[str]) -> None:
+        """What the list does not name: other addresses go, if the list has a column for their kind; mailboxes are
+        disabled, and keep their mail and their aliases."""
+        for key, entry in list(self._addresses.items()):
+            named = "kind" in columns or (entry.kind == ALIAS and "aliases" in columns)
+            kept = entry.kind == ALIAS and not listed.intersection(entry.members)
+            if key not in self._seen and named and not kept:
+                Addresses(self._conn).remove(OPERATOR, key)
+                del self._addresses[key]
+                self._plan.removed.append(key)
+        for key, box in self._boxes.items():
+            if box.state == DISABLED:
+                self._plan.still_disabled += [key] if key in listed else []
+            elif key not in self._seen:
+                Mailboxes(self._conn).set(OPERATOR, key, state=DISABLED)
+                self._plan.disabled.append(key)
 
 
 def _keys(addresses: tuple[str, ...]) -> tuple[str, ...]:

@@ -47,17 +47,32 @@ def test_good_rows(cli: Cli, tmp_path: Path) -> None:
 def test_dry_run_changes_nothing(cli: Cli, tmp_path: Path) -> None:
     before = cli.json("mailbox", "list"), cli.json("address", "list")
     done = take(cli, tmp_path, GOOD, "--dry-run", "--sync")
-    assert (done["applied"], len(done["added"]), done["removed"]) == (False, 5, ["bob@acme.example"])
+    assert (done["applied"], len(done["added"]), done["disabled"]) == (False, 5, ["bob@acme.example"])
     assert (cli.json("mailbox", "list"), cli.json("address", "list")) == before
 
 
-def test_sync_removes_what_is_not_listed_and_sets_its_mail_aside(cli: Cli, tmp_path: Path) -> None:
+def test_sync_disables_mailboxes_that_are_not_listed_and_keeps_their_mail(cli: Cli, tmp_path: Path) -> None:
     os.makedirs(cli.layout.mailbox("bob@acme.example") + "/cur")
+    cli.ok("address", "add", "b@acme.example", "--alias-of", "bob@acme.example")
     cli.ok("address", "add", "old@acme.example", "--alias-of", "anna@acme.example")
+    cli.ok("address", "add", "team@acme.example", "--group", "anna@acme.example")
+    # a list that does not speak of aliases and groups takes none away
     done = take(cli, tmp_path, "address\nanna@acme.example\n", "--sync")
-    assert done["removed"] == ["old@acme.example", "bob@acme.example"]
-    assert not os.path.exists(cli.layout.mailbox("bob@acme.example"))
-    assert [one["address"] for one in cli.json("mailbox", "list")] == ["anna@acme.example"]
+    assert (done["disabled"], done["removed"]) == (["bob@acme.example"], [])
+    bob = cli.json("mailbox", "show", "bob@acme.example")
+    assert (bob["state"], bob["aliases"]) == ("disabled", ["b@acme.example"])
+    assert os.path.exists(cli.layout.mailbox("bob@acme.example"))
+    done = take(cli, tmp_path, "address,kind,aliases\nanna@acme.example,,\n", "--sync")
+    assert (done["disabled"], done["removed"]) == ([], ["old@acme.example", "team@acme.example"])
+
+
+def test_sync_enables_nobody(cli: Cli, tmp_path: Path) -> None:
+    cli.ok("mailbox", "disable", "bob@acme.example")
+    file = tmp_path / "list.csv"
+    file.write_text("address\nanna@acme.example\nbob@acme.example\n")
+    done = cli.run("mailbox", "import", "acme.example", str(file), "--sync")
+    assert (done.exit_code, "bob@acme.example is listed but disabled" in done.stderr) == (0, True)
+    assert cli.json("mailbox", "show", "bob@acme.example")["state"] == "disabled"
 
 
 def test_bad_rows_are_told_by_line_and_nothing_is_applied(cli: Cli, tmp_path: Path) -> None:
@@ -93,6 +108,9 @@ def test_what_is_no_list(data: bytes) -> None:
 
 
 def test_what_spreadsheets_write() -> None:
-    entries, bad = read("\ufeffAddress;Kind;Send As\r\nA@b.example;;\r\n;;\r\nc@b.example;Alias;x\r\n".encode())
+    entries, bad, columns = read(
+        "\ufeffAddress;Kind;Send As\r\nA@b.example;;\r\n;;\r\nc@b.example;Alias;x\r\n".encode()
+    )
     assert entries == [Entry(2, "A@b.example")]
     assert bad == [Bad(4, "kind alias needs members")]
+    assert columns == {"address", "kind", "send-as"}
