@@ -165,14 +165,13 @@ class _Reading:
         return found
 
     def _doors(self, listen: dict[str, Any]) -> None:
-        """No endpoint twice, defaults of doors that are not named included (port 0: another each time)."""
-        taken: dict[str, str] = {}
+        """No place twice, defaults of doors that are not named included."""
+        taken: list[tuple[str, str]] = []
         for door, endpoints in asdict(model.Listen(**listen), recurse=False).items():
-            if door == "proxy_trust":
-                continue
-            for endpoint in endpoints:
-                other = taken.setdefault(endpoint, door)
-                if other != door and not re.match(r"tcp6?:0(:|$)", endpoint):
+            for endpoint in () if door == "proxy_trust" else endpoints:
+                other = next((name for name, known in taken if values.collide(endpoint, known)), None)
+                taken.append((door, endpoint))
+                if other is not None:
                     named = door if door in listen else other
                     self._wrong(
                         self._line_of("listen", named),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -121,7 +121,38 @@ def endpoint(value: object) -> str:
     port = getattr(found, "_port", 0)
     if isinstance(port, int) and not 0 <= port <= 65535:
         raise ValueError(f'"{given}": the port is not between 1 and 65535')
+    interface = getattr(found, "_interface", "")
+    if interface not in ("", "localhost"):
+        try:
+            ip_address(interface)
+        except ValueError:
+            raise ValueError(
+                f'"{given}": the interface is an IP address, such as "tcp:25:interface=127.0.0.1"'
+            ) from None
     return given
+
+
+def collide(one: str, other: str) -> bool:
+    """Whether two endpoints, each good, cannot be listened on at once: the same string, or one port of one address or
+    of all. Port 0 is another each time."""
+    first, second = _place(one), _place(other)
+    if first is None or second is None:
+        return one == other
+    if first[:2] != second[:2] or first[1] == 0:
+        return False
+    return first[2] == second[2] or "" in (first[2], second[2])
+
+
+def _place(given: str) -> tuple[str, int, str] | None:
+    """Kind of address, port and interface ("" for all) of a TCP endpoint; None for any other."""
+    found: Any = serverFromString(cast(Any, None), given)
+    port = getattr(found, "_port", None)
+    if not isinstance(port, int):
+        return None
+    interface = str(getattr(found, "_interface", ""))
+    kind = "6" if ":" in interface or given.startswith("tcp6:") else "4"
+    interface = {"localhost": "127.0.0.1", "0.0.0.0": "", "::": ""}.get(interface, interface)
+    return kind, port, interface
 
 
 def network(value: object) -> Network:

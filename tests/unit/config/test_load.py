@@ -139,6 +139,34 @@ def test_two_doors_cannot_have_one_endpoint() -> None:
     assert parse(HEAD + '[listen]\nsmtp = ["tcp:0"]\nimap = ["tcp:0"]\n').listen.imap == ("tcp:0",)
 
 
+@pytest.mark.parametrize(
+    ("smtp", "imap", "good"),
+    [
+        ('"tcp:2500"', '"tcp:2500:interface=127.0.0.1"', False),
+        ('"tcp:2500:interface=127.0.0.1"', '"tcp:port=2500:interface=localhost"', False),
+        ('"tcp:2500:interface=127.0.0.1"', '"tcp:2500:interface=127.0.0.2"', True),
+        ('"tcp:2500"', '"tcp6:2500"', True),
+        ('"tcp:2500", "tcp:2500:interface=127.0.0.1"', "", False),
+        ('"unix:/a"', '"unix:/b"', True),
+        ('"unix:/a"', '"unix:/a"', False),
+    ],
+)
+def test_one_place_can_be_listened_on_once(smtp: str, imap: str, good: bool) -> None:
+    text = HEAD + f"[listen]\nsmtp = [{smtp}]\nimap = [{imap}]\n"
+    if good:
+        assert len(parse(text).listen.imap) == 1
+    else:
+        found = problems(text)
+        assert len(found) == 1
+        assert "one port each" in found[0]
+
+
+def test_an_interface_is_an_address() -> None:
+    found = problems(HEAD + '[listen]\nsmtp = ["tcp:25:interface=eth0"]\n')
+    assert found[0].startswith("F:4: ")
+    assert "interface=127.0.0.1" in found[0]
+
+
 def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     file = tmp_path / "c.toml"
     file.write_text(HEAD + 'state = "state"\n[tls]\ncertificates = "/abs"\n')
