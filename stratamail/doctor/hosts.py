@@ -15,14 +15,10 @@ from stratamail.tenancy.model import HostPort
 PATIENCE = 5.0
 
 
-def smtp_doors(listen: Listen) -> tuple[str, ...]:
-    """The endpoints at which we take mail."""
-    return (*listen.smtp, *listen.submission, *listen.submissions)
-
-
 def is_ours(host: HostPort, listen: Listen) -> bool:
-    """Whether ``host`` is one of our own doors for mail; a name is looked up for a few seconds at most."""
-    return is_ourselves(host, smtp_doors(listen), addresses=lambda name: _in_time(lambda: _addresses(name))[0])
+    """Whether ``host`` is one of our own doors; a name is looked up for a few seconds at most."""
+    doors = (*listen.smtp, *listen.submission, *listen.submissions, *listen.imap, *listen.imaps, *listen.http)
+    return is_ourselves(host, doors, addresses=lambda name: _in_time(lambda: _addresses(name))[0])
 
 
 def endpoint_ports(endpoint: str) -> list[tuple[str, int]]:

@@ -108,6 +108,8 @@ def test_wrong_usage_is_2(cli: Cli, words: list[str]) -> None:
 def test_a_primary_that_is_ourselves_is_refused(cli: Cli) -> None:
     assert "itself" in cli.refused("domain", "add", "b.example", "--primary", "127.0.0.1:2525")
     assert "itself" in cli.refused("domain", "set", "acme.example", "--primary", "127.0.0.1:2525")
+    # any door of ours
+    assert "itself" in cli.refused("domain", "add", "b.example", "--primary", "127.0.0.1:143")
     # the same machine at another port is nobody but the primary
     cli.ok("domain", "add", "b.example", "--primary", "127.0.0.1:2600")
 
