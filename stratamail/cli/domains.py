@@ -20,7 +20,7 @@ from stratamail.store.catalog.domains import Domains, check_name
 from stratamail.store.catalog.mailboxes import Mailboxes
 from stratamail.store.catalog.schema import OPERATOR
 from stratamail.store.catalog.scope import Refused
-from stratamail.store.queue import deliveries, primaries, unclaimed
+from stratamail.store.queue import deliveries, events, primaries, unclaimed
 from stratamail.tenancy.model import MODES, TLS, UNKNOWN, Account, Domain, HostPort, Network
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -149,6 +149,10 @@ def remove(session: Session, domain: str, as_json: bool) -> None:
         Domains(conn).remove(OPERATOR, name)
     with session.change_queue() as conn:
         primaries.remove(conn, name)
+        current = events.current(conn, name)
+        if current is not None:
+            # nobody is left to notice its end, and the domain may come again
+            events.close(conn, current.id, session.now)
         unclaimed.forget_domain(conn, name)
     for box in boxes:
         set_aside(session.layout, box)

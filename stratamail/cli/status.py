@@ -115,14 +115,15 @@ def declare(session: Session, domain: str, reason: str, hold: bool, as_json: boo
 
 @outage.command("end")
 @click.argument("domain")
+@click.option("--reason", metavar="TEXT", default="", help="Replaces the reason that was given when it was declared.")
 @as_json
 @pass_session
-def end(session: Session, domain: str, as_json: bool) -> None:
+def end(session: Session, domain: str, reason: str, as_json: bool) -> None:
     """End an outage: what is owed is given back, then it closes."""
     name = _domains(session, domain)[0].name
     with session.change_queue() as conn:
         try:
-            event = outages.end(conn, name, session.now)
+            event = outages.end(conn, name, session.now, reason)
         except outages.NothingToEnd as nothing:
             raise Refused(str(nothing)) from None
         shown = event_rows.as_json(conn, event)

@@ -34,13 +34,13 @@ def declare(conn: Connection, domain: str, reason: str = "", hold: bool = False,
     return after
 
 
-def end(conn: Connection, domain: str, now: int) -> Event:
-    """The event flushes from now on, and closes when nothing is owed but what is held or has stepped aside. Raises
-    ``NothingToEnd``."""
+def end(conn: Connection, domain: str, now: int, reason: str = "") -> Event:
+    """The event flushes from now on, and closes when nothing is owed but what is held or has stepped aside. ``reason``
+    replaces the one that it was declared with; "" keeps that. Raises ``NothingToEnd``."""
     before = events.current(conn, domain)
     if before is None:
         raise NothingToEnd(domain)
-    events.end(conn, before.id, now)
+    events.end(conn, before.id, now, reason or before.reason)
     after = events.current(conn, domain)
     assert after is not None
     return after

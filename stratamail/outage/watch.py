@@ -205,6 +205,9 @@ class Watch(Service):
             return
         if self._nothing_new(watched, found):
             return
+        if self._watched.get(domain) is not watched:
+            # removed meanwhile: what is no longer protected has no health
+            return
         heard = Heard(found.alive, found.proof)
         now = round(self._reactor.seconds() * 1_000_000)
 

@@ -141,12 +141,12 @@ def declare(conn: Connection, id: int, reason: str, hold: bool) -> None:
     )
 
 
-def end(conn: Connection, id: int, now: int) -> None:
+def end(conn: Connection, id: int, now: int, reason: str) -> None:
     """A person ends it: it flushes, and closes when nothing is owed."""
     conn.execute(
         sa.update(events)
         .where(events.c.id == id, events.c.closed.is_(None))
-        .values(state=FLUSHING, flushing=now, hold=False)
+        .values(state=FLUSHING, flushing=now, hold=False, reason=reason)
     )
 
 

@@ -139,5 +139,16 @@ def test_outage(cli: Cli) -> None:
         "held",
         "left_over",
     } <= set(found[0])
-    cli.ok("outage", "end", "acme.example")
+    ended = cli.json("outage", "end", "acme.example", "--reason", "works are over")
+    assert (ended["state"], ended["reason"], ended["hold"]) == ("flushing", "works are over", False)
     assert cli.json("status", "acme.example")["event_state"] == "flushing"
+    cli.ok("outage", "end", "acme.example")
+    assert cli.json("events")[0]["reason"] == "works are over"
+
+
+def test_an_outage_ends_with_its_domain(cli: Cli) -> None:
+    cli.ok("outage", "declare", "acme.example")
+    cli.ok("domain", "remove", "acme.example")
+    assert cli.json("events")[0]["closed"]
+    cli.ok("domain", "add", "acme.example", "--primary", "127.0.0.1:2526")
+    assert cli.json("status", "acme.example")["event_state"] == "none"

@@ -122,6 +122,20 @@ class Story(WatchCase):
         await self.reaches(("up", "none"))
 
 
+    async def test_a_probe_under_way_says_nothing_of_a_domain_that_is_removed(self) -> None:
+        self.sink.script = lambda session, step, line: 0.4 if step == "ehlo" else None
+        self.watch.startService()
+        stop = time.monotonic() + 5
+        while not self.sink.sessions:
+            assert time.monotonic() < stop
+            await self.pause(0.01)
+        empty = type(self.directory())()
+        self.watch._directory = lambda: empty
+        self.watch.wake()
+        await self.pause(0.8)
+        assert (await self.seen()) == ("unknown", "none")
+
+
 class CutOff(WatchCase):
     references = (f"127.0.0.1:{free_port()}",)
 
