@@ -287,7 +287,7 @@ async def _open(
     timeouts: Timeouts,
     tls_client: TlsClient,
 ) -> Session:
-    connection = await _connect(reactor, address, where.port, timeouts.connect)
+    connection = await _connect(reactor, where, address, timeouts.connect)
     try:
         await _greet(connection, hostname, timeouts)
         if policy == "none":
@@ -312,9 +312,9 @@ async def _open(
         raise
 
 
-async def _connect(reactor: Reactor, address: str, port: int, timeout: float) -> SmtpConnection:
+async def _connect(reactor: Reactor, where: HostPort, address: str, timeout: float) -> SmtpConnection:
     kind = TCP6ClientEndpoint if ":" in address else TCP4ClientEndpoint
-    endpoint = kind(reactor, address, port, timeout=timeout)
+    endpoint = kind(reactor, address, where.port, timeout=timeout)
     factory = Factory.forProtocol(lambda: SmtpConnection(reactor))
     # a line in the log for each probe tells nobody anything
     factory.noisy = False
@@ -323,7 +323,7 @@ async def _connect(reactor: Reactor, address: str, port: int, timeout: float) ->
     except CancelledError:
         raise
     except Exception as error:
-        raise Unreachable("connect", f"{address}:{port}: {error}") from error
+        raise Unreachable("connect", str(error) if address == where.host else f"{address}: {error}") from error
     assert isinstance(protocol, SmtpConnection)
     return protocol
 
