@@ -121,7 +121,6 @@ class Story(WatchCase):
             await self.pause(0.01)
         await self.reaches(("up", "none"))
 
-
     async def test_a_probe_under_way_says_nothing_of_a_domain_that_is_removed(self) -> None:
         self.sink.script = lambda session, step, line: 0.4 if step == "ehlo" else None
         self.watch.startService()
