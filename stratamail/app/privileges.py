@@ -5,8 +5,12 @@ The server becomes the owner of STATE. What it writes before the doors are bound
 
 from __future__ import annotations
 
+import codecs
 import os
 import pwd
+
+# Python loads a codec when it is first used; the owner of STATE may not be able to read root's Python
+_CODECS = ("ascii", "latin-1", "utf-8", "utf-8-sig", "utf-16", "idna", "punycode", "hex", "base64", "quopri")
 
 
 class Privileges:
@@ -14,6 +18,8 @@ class Privileges:
 
     def __init__(self, state: str, user: str) -> None:
         self._is_root = os.geteuid() == 0
+        for codec in _CODECS:
+            codecs.lookup(codec)
         if user:
             entry = pwd.getpwnam(user)
             self.uid, self.gid = entry.pw_uid, entry.pw_gid

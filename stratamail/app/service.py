@@ -59,6 +59,8 @@ class Server(Service):
             sys.exit(f"stratamail: {error}")
         except KeyError:
             sys.exit(f'stratamail: [server] user: there is no user "{settings.server.user}" here')
+        except OSError as error:
+            sys.exit(f"stratamail: {error} (STATE and all in it must belong to whoever the server becomes)")
         super().startService()  # type: ignore[no-untyped-call]
         self._rooms = rooms
         self._starting = Deferred.fromCoroutine(rooms.start(privileges, self._mark.unclean))

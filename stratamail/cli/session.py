@@ -73,11 +73,18 @@ class Session:
         if self._catalog is not None:
             return
         settings, layout = self.settings, self.layout
+        if os.path.isdir(layout.state) and not os.access(layout.state, os.W_OK | os.X_OK):
+            raise click.ClickException(f"{layout.state} belongs to somebody else: run this as its owner or as root")
         if not os.path.isdir(layout.state) or not os.path.exists(layout.queue):
             raise click.ClickException(
                 f"{layout.state} is not set up: run `stratamail --config {self.path} init` first"
             )
         self.become_owner()
+        if not os.access(layout.queue, os.R_OK | os.W_OK):
+            raise click.ClickException(
+                f"{layout.queue} does not belong to the owner of STATE or [server] user: run `init` as root to hand "
+                "a STATE of root's over, or chown it"
+            )
         catalog, queue = database.open_catalog(layout, settings.catalog.url), database.open_queue(layout)
         database.migrate(catalog, "catalog")
         database.migrate(queue, "queue")

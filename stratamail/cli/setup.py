@@ -35,7 +35,7 @@ def init(session: Session, as_json: bool) -> None:
     os.makedirs(layout.state, mode=0o750, exist_ok=True)
     owner = _owner(layout.state, settings.server.user)
     if os.geteuid() == 0:
-        os.chown(layout.state, *owner)
+        _hand_over(layout.state, owner)
     pem = certificate.ensure(
         settings.tls.certificates, settings.server.hostname, time.time(), owner if os.geteuid() == 0 else None
     )
@@ -72,6 +72,22 @@ def _owner(state: str, user: str) -> tuple[int, int]:
         return entry.pw_uid, entry.pw_gid
     found = os.stat(state)
     return found.st_uid, found.st_gid
+
+
+def _hand_over(state: str, owner: tuple[int, int]) -> None:
+    """Root gives its STATE with all in it to ``owner``. What is another's is left alone: its owner may have put links
+    to anything there."""
+    found = os.stat(state)
+    if found.st_uid == owner[0]:
+        return
+    if found.st_uid != 0:
+        raise click.ClickException(
+            f"{state} belongs to another user: `chown -R` it to [server] user, or name its owner"
+        )
+    for folder, folders, files in os.walk(state):
+        for name in (*folders, *files):
+            os.chown(os.path.join(folder, name), *owner, follow_symlinks=False)
+    os.chown(state, *owner)
 
 
 def _folders(layout: Layout) -> None:
