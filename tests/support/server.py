@@ -5,6 +5,7 @@ Everything lies below one new temporary folder, so that two checkouts can test a
 
 from __future__ import annotations
 
+import atexit
 import imaplib
 import json
 import os
@@ -31,6 +32,17 @@ ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "correct horse 9"
 DOORS = ("smtp", "submission", "submissions", "imap", "imaps", "http")
 _CLI = "from stratamail.cli.main import main; main()"
+
+
+_running: set[subprocess.Popen[bytes]] = set()
+
+
+@atexit.register
+def _end_what_is_left() -> None:
+    """A run that broke off leaves no server behind."""
+    for process in _running:
+        if process.poll() is None:
+            process.kill()
 
 
 class Refused(Exception):
@@ -170,6 +182,7 @@ class Server:
                 env=os.environ | self._environ,
                 start_new_session=True,
             )
+        _running.add(self.process)
         until(lambda: self._says_yes(check), f"the server starts; its log: {self.log}", seconds, 0.02)
         return self
 
