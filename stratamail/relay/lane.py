@@ -70,6 +70,8 @@ class Lane:
         self._signal: Deferred[None] | None = None
         self._timer: IDelayedCall | None = None
         self._stopping = False
+        # asking the DNS: nothing is on its way yet, a stop need not wait for an answer
+        self._finding: Deferred[Route] | None = None
         self._pace: dict[str, deque[float]] = {}
         self._paced_until: float | None = None
         self.working = False
@@ -99,6 +101,8 @@ class Lane:
     def stop(self) -> None:
         """No further message; the one in hand is finished by :meth:`run`."""
         self._stopping = True
+        if self._finding is not None:
+            self._finding.cancel()
         self.poke()
 
     @property
@@ -188,11 +192,19 @@ class Lane:
             domain = self._shared.directory().domain(self.name)
             return to_primary(domain) if domain is not None and domain.primaries else None
         try:
-            return await to_world(self.name, self._shared.smart_host, self._shared.line.resolver)
+            self._finding = Deferred.fromCoroutine(
+                to_world(self.name, self._shared.smart_host, self._shared.line.resolver)
+            )
+            return await self._finding
+        except CancelledError:
+            if not self._stopping:
+                raise
         except Undeliverable as error:
             await self._give_up_all(f"550 {error.status} {error.text}")
         except Unreachable as error:
             await self._unreachable_world(f"{error.stage}: {error.text}")
+        finally:
+            self._finding = None
         return None
 
     async def _give_up_all(self, reply: str) -> None:
