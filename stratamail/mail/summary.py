@@ -17,6 +17,8 @@ MAX_ADDRESSES = 10_000
 
 _ATOM = re.compile(rb'[^\x00-\x20()<>@,;:\\"\[\]\x7f]+')
 _LITERAL = re.compile(rb"\[[^\[\]\\]*\]?")
+_ROUTE = re.compile(rb"@[^:>@]{0,250}(?:@[^:>@]{0,250}){0,4}(?=:)")
+"""Bounded: a value of nothing but ``@`` must not be looked through to its end for every one of them."""
 _BLANK = re.compile(rb"[ \t\r\n]+")
 
 
@@ -147,20 +149,27 @@ class _Addresses:
 
     def _joined(self) -> bytes:
         """The words as they stood: with a blank where one was."""
-        out = b""
+        out: list[bytes] = []
         for i, word in enumerate(self._words):
-            out += (b" " if i and self._spaced[i] else b"") + (b"@" if i == self._at else b"") + word
-        return out
+            out += (b" " if i and self._spaced[i] else b"", b"@" if i == self._at else b"", word)
+        return b"".join(out)
 
     def _flush(self) -> None:
         """A bare ``local@host (name)``, or words that are none: shown as a local part with an empty host."""
         if self._words:
             at = self._at if self._at >= 0 else len(self._words)
-            local, host = b"".join(self._words[:at]), b"".join(self._words[at:])
+            local, host = b"".join(self._words[:at]), b"".join(self._words[at : self._host_end(at)])
             if self._at < 0:
                 local = self._joined()
             self._out.append(Mailbox(self._comment or None, None, local, host))
         self._clear()
+
+    def _host_end(self, at: int) -> int:
+        """Where the host that begins at word ``at`` ends: at a blank that no dot adjoins (a comma was forgotten)."""
+        for i in range(at + 1, len(self._words)):
+            if self._spaced[i] and not self._words[i].startswith(b".") and not self._words[i - 1].endswith(b"."):
+                return i
+        return len(self._words)
 
     def _angle(self, pos: int) -> int:
         """``<@route:local@host>`` after its display name."""
@@ -182,10 +191,9 @@ class _Addresses:
                 if at < 0 and words:
                     at = len(words)
                 elif not words:
-                    colon = raw.find(b":", pos)
-                    close = raw.find(b">", pos)
-                    if 0 <= colon < close:
-                        route, pos = raw[pos:colon], colon
+                    found = _ROUTE.match(raw, pos)
+                    if found is not None:
+                        route, pos = found.group(), found.end()
                 pos += 1
             elif byte == 0x5B:
                 literal = _LITERAL.match(raw, pos)
