@@ -25,6 +25,9 @@ _NUMBER = re.compile(rb"[0-9]{1,10}")
 _SET = re.compile(rb"[0-9*:,]+")
 
 
+LONGEST_FLAG = 100
+
+
 class ParseError(Exception):
     """A command that is not in the grammar. ``code`` is a response code without brackets, ``no`` asks for NO, not
     BAD."""
@@ -150,7 +153,10 @@ class Cursor:
         return parse_set(self.take(_SET, "sequence set"))
 
     def flag(self) -> str:
-        return self.take(_FLAG, "flag").decode("ascii")
+        flag = self.take(_FLAG, "flag").decode("ascii")
+        if len(flag) > LONGEST_FLAG:
+            raise ParseError("Flag too long", code="LIMIT", no=True)
+        return flag
 
     def flags(self, bare: bool = False) -> frozenset[str]:
         """A list of flags in parentheses; ``bare`` also takes them without (STORE)."""

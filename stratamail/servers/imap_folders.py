@@ -19,7 +19,7 @@ from stratamail.imap.commands import (
     Unsubscribe,
 )  # fmt: skip
 from stratamail.imap.engine import Answer
-from stratamail.servers.imap_session import SYSTEM_FLAGS, Done, Refusal, Session, State, refused
+from stratamail.servers.imap_session import Done, Refusal, Session, State, refused, render_flags
 from stratamail.shadow.box import SPECIAL_USE
 from stratamail.shadow.view import View
 from stratamail.store.mailbox_values import FolderInfo
@@ -40,7 +40,7 @@ class FolderCommands:
             view.close()
             raise Refusal("Too late")
         session.view = view
-        session.known_keywords = len(view.keywords)
+        session.known_keywords = view.keywords
         session.state = State.SELECTED
         session.write(_opened(view))
         return Done("Selected", "READ-ONLY" if command.read_only else "READ-WRITE")
@@ -124,11 +124,8 @@ class FolderCommands:
 
 def _opened(view: View) -> bytes:
     """The untagged responses of SELECT (RFC 3501 section 6.3.1)."""
-    flags = [*SYSTEM_FLAGS, *view.keywords]
-    permanent = [] if view.read_only else [*flags, "\\*"]
     lines = [
-        b"* FLAGS " + render.flag_list(flags) + b"\r\n",
-        render.condition("*", "OK", "Flags kept", f"PERMANENTFLAGS ({' '.join(permanent)})"),
+        render_flags(view),
         b"* %d EXISTS\r\n* %d RECENT\r\n" % (view.exists, view.recent),
     ]
     if view.first_unseen:

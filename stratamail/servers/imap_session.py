@@ -104,7 +104,7 @@ class Session:
         self.box: Box | None = None
         self.view: View | None = None
         self.peer = link.peer
-        self.known_keywords = 0
+        self.known_keywords: tuple[str, ...] = ()
         self.trees: dict[int, Part] = {}
         self.on_change: Callable[[], None] | None = None
 
@@ -146,9 +146,9 @@ class Session:
     def tell_keywords(self) -> None:
         """Keywords that came into use (RFC 3501 section 7.2.6)."""
         view = self.view
-        if view is not None and len(view.keywords) != self.known_keywords:
-            self.known_keywords = len(view.keywords)
-            self.write(b"* FLAGS " + render.flag_list((*SYSTEM_FLAGS, *view.keywords)) + b"\r\n")
+        if view is not None and view.keywords != self.known_keywords:
+            self.known_keywords = view.keywords
+            self.write(render_flags(view))
 
     def leave(self) -> None:
         """Close the selected folder without expunging."""
@@ -162,6 +162,14 @@ class Session:
     def end(self) -> None:
         self.leave()
         self.state = State.OVER
+
+
+def render_flags(view: View) -> bytes:
+    """FLAGS and PERMANENTFLAGS; no ``\\*`` when new keywords could not be kept (RFC 3501 section 7.1)."""
+    flags = (*SYSTEM_FLAGS, "$Forwarded", *view.keywords)
+    permanent = () if view.read_only else flags if view.folder.full else (*flags, "\\*")
+    code = f"PERMANENTFLAGS ({' '.join(permanent)})"
+    return b"* FLAGS " + render.flag_list(flags) + b"\r\n" + render.condition("*", "OK", "Flags kept", code)
 
 
 def render_update(update: Update) -> bytes:

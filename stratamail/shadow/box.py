@@ -208,9 +208,13 @@ class Box:
 
     # for the views
 
-    async def change(self, method: str, *arguments: Any) -> Any:
-        """Call a method of the mailboxes in their thread."""
-        return await self._files(getattr(self._workers.mailboxes, method), *arguments)
+    async def within(self, folder: Folder, method: str, *arguments: Any) -> Any:
+        """Call a method of the mailboxes in their thread, on this very folder and no other that has its name now."""
+        return await self.within_named(folder.name, folder.uidvalidity, method, *arguments)
+
+    async def within_named(self, name: str, uidvalidity: int, method: str, *arguments: Any) -> Any:
+        """The same for a folder that is not loaded."""
+        return await self._files(self._workers.mailboxes.within, name, uidvalidity, method, *arguments)
 
     async def read(self, paths: Mapping[int, str], how: Callable[[str], bytes]) -> tuple[dict[int, bytes], list[int]]:
         """Read files in the disk pool: what was found, and the keys of what was not."""
@@ -222,9 +226,9 @@ class Box:
         """Work that reads files or takes long, in the disk pool."""
         return await self._workers.disk.run(function, *arguments)
 
-    async def locate(self, name: str, uid: int) -> str | None:
+    async def locate(self, folder: Folder, uid: int) -> str | None:
         try:
-            path: str | None = await self._files(self._workers.mailboxes.locate, name, uid)
+            path: str | None = await self.within(folder, "locate", uid)
         except MailboxError:
             return None
         return path
@@ -237,11 +241,11 @@ class Box:
         message = maildir.message_id(base)
         return self._workers.mailboxes.layout.message(message) if message else None
 
-    def keep(self, name: str, kind: str, data: list[tuple[int, bytes]]) -> None:
-        self._aside(self._files(self._workers.mailboxes.keep, name, kind, data))
+    def keep(self, folder: Folder, kind: str, data: list[tuple[int, bytes]]) -> None:
+        self._aside(self.within(folder, "keep", kind, data))
 
     def claim_recent(self, folder: Folder) -> None:
-        self._aside(self._files(self._workers.mailboxes.claim_recent, folder.name, folder.recent))
+        self._aside(self.within(folder, "claim_recent", folder.recent))
 
     def _aside(self, work: Awaitable[Any]) -> None:
         """Nobody waits for it; a failure is logged."""

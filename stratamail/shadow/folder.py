@@ -13,7 +13,7 @@ from typing import Protocol
 from twisted.logger import Logger
 
 from stratamail.store import maildir
-from stratamail.store.index import Columns
+from stratamail.store.index import KEYWORDS, Columns
 from stratamail.store.mailbox_values import Added, Change, Flagged, Keywords, Loaded, Removed
 
 _log = Logger()
@@ -50,6 +50,16 @@ class Folder:
     @property
     def keywords(self) -> tuple[str, ...]:
         return tuple(word for word in self._keywords if word is not None)
+
+    @property
+    def full(self) -> bool:
+        """Whether no keyword can be added: the messages have all that a folder can hold."""
+        if len(self.keywords) < KEYWORDS:
+            return False
+        used = 0
+        for flags in set(self.columns.flags):
+            used |= flags
+        return used >> maildir.FIRST_KEYWORD == (1 << KEYWORDS) - 1
 
     @property
     def unseen(self) -> int:

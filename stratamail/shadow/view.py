@@ -27,7 +27,9 @@ SLICE = 250
 class Home(Protocol):
     """What a view needs of its mailbox (:class:`stratamail.shadow.box.Box`)."""
 
-    async def change(self, method: str, *arguments: Any) -> Any: ...
+    async def within(self, folder: Folder, method: str, *arguments: Any) -> Any: ...
+
+    async def within_named(self, name: str, uidvalidity: int, method: str, *arguments: Any) -> Any: ...
 
     async def read(
         self, paths: Mapping[int, str], how: Callable[[str], bytes]
@@ -35,13 +37,13 @@ class Home(Protocol):
 
     async def compute(self, function: Callable[..., Any], *arguments: Any) -> Any: ...
 
-    async def locate(self, name: str, uid: int) -> str | None: ...
+    async def locate(self, folder: Folder, uid: int) -> str | None: ...
 
     def path(self, name: str) -> str: ...
 
     def spooled(self, base: str) -> str | None: ...
 
-    def keep(self, name: str, kind: str, data: list[tuple[int, bytes]]) -> None: ...
+    def keep(self, folder: Folder, kind: str, data: list[tuple[int, bytes]]) -> None: ...
 
     def claim_recent(self, folder: Folder) -> None: ...
 
@@ -253,44 +255,70 @@ class View:
     async def store(self, uids: Iterable[int], mode: str, flags: Iterable[str]) -> list[int]:
         """Add ("+"), remove ("-") or set ("=") flags; the UIDs that were there. MailboxError when read only."""
         self._writable()
-        wanted, names = list(uids), [flag for flag in flags if flag.lower() != "\\recent"]
+        wanted, names = list(uids), sorted(flag for flag in flags if flag.lower() != "\\recent")
         done: list[int] = []
         self._mine = frozenset(wanted)
         try:
             for some in _slices(wanted):
-                rows = await self.box.change("set_flags", self.name, some, mode, names)
+                known = {uid: self._present(uid) for uid in some}
+                rows = await self.box.within(self.folder, "set_flags", some, mode, names)
                 done += [row.uid for row in rows]
+                self._note_surprises(known, mode, names)
         finally:
             self._mine = frozenset()
         return done
 
+    def _present(self, uid: int) -> int | None:
+        """The flags of a message as they are now, None when it is gone."""
+        at = self.folder.position(uid)
+        return None if at is None else self.folder.columns.flags[at] & ~maildir.IN_NEW
+
+    def _note_surprises(self, known: Mapping[int, int | None], mode: str, names: Sequence[str]) -> None:
+        """What came out otherwise than the client computes it, another session having changed flags meanwhile, is told
+        even after a silent STORE (RFC 3501 section 6.4.6)."""
+        mask = 0
+        for name in names:
+            mask |= self.folder.mask(name)
+        for uid, flags in known.items():
+            if flags is not None:
+                expected = flags | mask if mode == "+" else flags & ~mask if mode == "-" else mask
+                if self._present(uid) not in (expected, None):
+                    self._flagged.add(uid)
+
     async def expunge(self, uids: Iterable[int] | None = None) -> list[int]:
         """Remove what carries \\Deleted (of ``uids``); the next ``updates`` tells the numbers."""
         self._writable()
-        return list(await self.box.change("expunge", self.name, None if uids is None else list(uids)))
+        if uids is None:
+            columns = self.folder.columns
+            uids = [uid for uid, flags in zip(columns.uids, columns.flags, strict=True) if flags & maildir.DELETED]
+        gone: list[int] = []
+        for some in _slices(list(uids)):
+            gone += await self.box.within(self.folder, "expunge", some)
+        return gone
 
     async def copy(self, uids: Iterable[int], target: str) -> Copied:
         """All or nothing: after a failure the copies made so far are taken back (RFC 3501 section 6.4.7)."""
         done: list[Copied] = []
         try:
             for some in _slices(list(uids)):
-                done.append(await self.box.change("copy", self.name, some, target))
+                done.append(await self.box.within(self.folder, "copy", some, target))
         except Exception:
             for part in done:
-                await self.box.change("set_flags", target, part.targets, "+", ["\\Deleted"])
-                await self.box.change("expunge", target, part.targets)
+                into = target, part.uidvalidity
+                await self.box.within_named(*into, "set_flags", part.targets, "+", ["\\Deleted"])
+                await self.box.within_named(*into, "expunge", part.targets)
             raise
         return await self._joined(done, target)
 
     async def move(self, uids: Iterable[int], target: str) -> Copied:
         """RFC 6851; the next ``updates`` tells the numbers that are gone."""
         self._writable()
-        done = [await self.box.change("move", self.name, some, target) for some in _slices(list(uids))]
+        done = [await self.box.within(self.folder, "move", some, target) for some in _slices(list(uids))]
         return await self._joined(done, target)
 
     async def _joined(self, parts: list[Copied], target: str) -> Copied:
         if not parts:
-            parts = [await self.box.change("copy", self.name, [], target)]
+            parts = [await self.box.within(self.folder, "copy", [], target)]
         sources = tuple(uid for part in parts for uid in part.sources)
         targets = tuple(uid for part in parts for uid in part.targets)
         return Copied(parts[0].uidvalidity, sources, targets)
@@ -327,12 +355,12 @@ class View:
 
     async def cached(self, kind: str, uids: Sequence[int]) -> dict[int, bytes]:
         """Rendered bytes kept under ``kind`` by UID, those that there are."""
-        return dict(await self.box.change("cached", self.name, kind, list(uids)))
+        return dict(await self.box.within(self.folder, "cached", kind, list(uids)))
 
     def keep(self, kind: str, data: dict[int, bytes]) -> None:
         """Keep rendered bytes in the index. It is a cache: nobody waits, a failure is only logged."""
         if data and self.alive:
-            self.box.keep(self.name, kind, list(data.items()))
+            self.box.keep(self.folder, kind, list(data.items()))
 
     async def search(self, key: Key) -> list[int]:
         """The indexes (sequence number - 1) of the messages that match, ascending."""
@@ -357,7 +385,7 @@ class View:
         paths = {uid: path for uid, path in ((uid, self.path(uid)) for uid in uids) if path is not None}
         found, missing = await self.box.read(paths, how)
         for uid in missing:  # renamed by somebody this moment, or by another tool
-            path = await self.box.locate(self.name, uid)
+            path = await self.box.locate(self.folder, uid)
             if path is None:
                 i = self.position(uid)
                 path = None if i is None else self.box.spooled(self._at(i)[0].bases[self._at(i)[1]])

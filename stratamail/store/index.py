@@ -24,6 +24,8 @@ UID_BLOCK = 1000
 MODSEQ_BLOCK = 10_000
 MARKS_KEPT = 100_000
 LARGEST_UID = 0xFFFFFFFF
+KEYWORDS = maildir.LAST_KEYWORD - maildir.FIRST_KEYWORD + 1
+"""How many a folder can hold."""
 
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -102,6 +104,8 @@ class Index:
     def __init__(self, path: str) -> None:
         self.path = path
         self.fresh = False
+        # places of keywords that this transaction has given, by folder
+        self._given: dict[int, set[int]] = {}
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
         try:
             self._open()
@@ -171,6 +175,7 @@ class Index:
         """A transaction. When it fails the counters in memory may be ahead: the caller closes this Index."""
         if durable:
             self._db.execute("PRAGMA synchronous=FULL")
+        self._given.clear()
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -268,16 +273,52 @@ class Index:
         self._db.execute(verb, (name,))
 
     def keyword(self, folder: Folder, name: str, create: bool = True) -> int:
-        """The bit of a keyword (any case), given now when it is new and wanted; 0 when the folder can hold no more."""
-        for i, known in enumerate(folder.keywords):
+        """The bit of a keyword (any case), given now when it is new and wanted; 0 when the folder can hold no more. A
+        bit that no message has is given anew when there is no other. Within a transaction."""
+        given = self._given.setdefault(folder.id, set())
+        words = folder.keywords
+        for i, known in enumerate(words):
             if known is not None and known.lower() == name.lower():
+                given.add(i)
                 return 1 << (i + maildir.FIRST_KEYWORD)
-        bit = len(folder.keywords) + maildir.FIRST_KEYWORD
-        if not create or bit > maildir.LAST_KEYWORD:
+        if not create:
             return 0
-        self._db.execute("INSERT INTO keywords (folder, bit, name) VALUES (?, ?, ?)", (folder.id, bit, name))
-        folder.keywords.append(name)
-        return 1 << bit
+        if len(words) >= KEYWORDS and None not in words:
+            for i in self._unused(folder):
+                if i not in given:
+                    words[i] = None
+                    self._db.execute(
+                        "DELETE FROM keywords WHERE folder=? AND bit=?", (folder.id, i + maildir.FIRST_KEYWORD)
+                    )
+        if len(words) < KEYWORDS:
+            words.append(None)
+        if None not in words:
+            return 0
+        i = words.index(None)
+        words[i] = name
+        given.add(i)
+        self._db.execute(
+            "INSERT OR REPLACE INTO keywords (folder, bit, name) VALUES (?, ?, ?)",
+            (folder.id, i + maildir.FIRST_KEYWORD, name),
+        )
+        return 1 << (i + maildir.FIRST_KEYWORD)
+
+    def room(self, folder: Folder, names: Iterable[str]) -> bool:
+        """Whether the folder can hold these keywords beside those that its messages have."""
+        words = [None if known is None else known.lower() for known in folder.keywords]
+        wanted = {name.lower() for name in names}
+        free = KEYWORDS - len(words) + words.count(None)
+        lacking = len(wanted.difference(words))
+        if lacking <= free:
+            return True
+        return lacking <= free + sum(words[i] is not None and words[i] not in wanted for i in self._unused(folder))
+
+    def _unused(self, folder: Folder) -> list[int]:
+        """The places in ``keywords`` whose bit no message has."""
+        used = 0
+        for (flags,) in self._db.execute("SELECT DISTINCT flags FROM messages WHERE folder=?", (folder.id,)):
+            used |= flags
+        return [i for i in range(len(folder.keywords)) if not used >> (i + maildir.FIRST_KEYWORD) & 1]
 
     # messages
 
@@ -322,8 +363,13 @@ class Index:
 
     def known(self, bases: Sequence[str]) -> dict[str, tuple[int, Row]]:
         """Name → (folder id, row) of those that the index lists."""
-        found = ((base, self.by_base(base)) for base in bases)
-        return {base: entry for base, entry in found if entry is not None}
+        found: dict[str, tuple[int, Row]] = {}
+        for i in range(0, len(bases), 500):
+            some = bases[i : i + 500]
+            holes = ",".join("?" * len(some))
+            query = f"SELECT folder, uid, modseq, flags, size, date, base FROM messages WHERE base IN ({holes})"  # noqa: S608
+            found.update((row[6], (row[0], Row(*row[1:]))) for row in self._db.execute(query, some))
+        return found
 
     def marked(self, bases: Sequence[str]) -> set[str]:
         """Those of the names that an expunge or a move has marked."""

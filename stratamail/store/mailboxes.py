@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import lru_cache
 from resource import RLIMIT_NOFILE, getrlimit
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from attrs import frozen
 from twisted.logger import Logger
@@ -72,6 +72,7 @@ class Mailboxes:
         self._root = lru_cache(4096)(layout.mailbox)
         self._draw = draw_uidvalidity
         self._touched: dict[str, set[str]] = {}
+        self._opened: tuple[str, int] | None = None
         limit = open_indexes or max(8, min(256, getrlimit(RLIMIT_NOFILE)[0] // 8))
         self._indexes = OpenIndexes(layout, draw_uidvalidity, unclean, seq_of, limit, self._touch)
 
@@ -84,6 +85,15 @@ class Mailboxes:
         self._indexes.remove(address)
         self.listener(address, "", Replaced())
         return self._indexes.attempt(address, act)
+
+    def within(self, address: str, name: str, uidvalidity: int, method: str, *arguments: Any) -> Any:
+        """Call a method on the folder that a session opened: MailboxError when another one has its name by now (it was
+        deleted, renamed or rebuilt), whose UIDs name other messages."""
+        self._opened = (maildir.canonical(name), uidvalidity)
+        try:
+            return getattr(self, method)(address, name, *arguments)
+        finally:
+            self._opened = None
 
     # mail from the spool
 
@@ -161,14 +171,16 @@ class Mailboxes:
     # flags, expunge, copy, move
 
     def set_flags(self, address: str, name: str, uids: Iterable[int], mode: str, flags: Iterable[str]) -> list[Row]:
-        """``mode`` "+", "-" or "=". The rows as they are now, of those UIDs that exist. New keywords come into being as
-        far as the folder can hold them."""
+        """``mode`` "+", "-" or "=". The rows as they are now, of those UIDs that exist. MailboxError "LIMIT" when the
+        folder cannot hold so many keywords: nothing is changed then."""
         return self._run(address, lambda index: self._set_flags(address, index, name, uids, mode, list(flags)))
 
     def _set_flags(
         self, address: str, index: Index, name: str, uids: Iterable[int], mode: str, flags: list[str]
     ) -> list[Row]:
         folder = self._folder(index, name)
+        if mode != "-" and not index.room(folder, [flag for flag in flags if flag.lower() not in _BUILT_IN]):
+            raise MailboxError("The mailbox can hold no more keywords", "LIMIT")
         rows = index.rows(folder, uids)
         index.reserve(folder)
         changed: list[Row] = []
@@ -343,8 +355,8 @@ class Mailboxes:
         """A session was told of all messages with a UID below ``before``: nobody else calls them recent."""
 
         def act(index: Index) -> None:
-            folder = index.folders.get(maildir.canonical(name))
-            if folder is not None and folder.recent < before:
+            folder = self._folder(index, name)
+            if folder.recent < before:
                 with index.change():
                     folder.recent = before
                     index.save(folder)
@@ -409,7 +421,9 @@ class Mailboxes:
     def _folder(self, index: Index, name: str, code: str = "NONEXISTENT") -> Folder:
         folder = index.folders.get(maildir.canonical(name))
         if folder is None:
-            raise MailboxError(f"No such mailbox: {name}", code)
+            raise MailboxError(f"No such mailbox: {name[:200]}", code)
+        if self._opened is not None and self._opened[0] == folder.name and self._opened[1] != folder.uidvalidity:
+            raise MailboxError("The mailbox is not the one that was opened", "NONEXISTENT")
         return folder
 
     def _path(self, address: str, folder: Folder) -> str:

@@ -107,10 +107,55 @@ def test_flags_find_a_file_that_another_tool_renamed(boxes: Boxes) -> None:
 
 def test_a_folder_holds_so_many_keywords_and_no_more(boxes: Boxes) -> None:
     boxes.deliver(1)
-    for i in range(80):
+    for i in range(54):
         boxes.mailboxes.set_flags(ADDRESS, "INBOX", [1], "+", [f"k{i}"])
-    assert len(boxes.mailboxes.load(ADDRESS, "INBOX").keywords) == 54
-    assert boxes.mailboxes.load(ADDRESS, "INBOX").columns.flags[0] > 0
+    full = boxes.mailboxes.load(ADDRESS, "INBOX")
+    with pytest.raises(MailboxError) as refusal:
+        boxes.mailboxes.set_flags(ADDRESS, "INBOX", [1], "+", ["\\Seen", "one-more"])
+    assert refusal.value.code == "LIMIT"
+    after = boxes.mailboxes.load(ADDRESS, "INBOX")
+    assert (after.keywords, after.columns.flags) == (full.keywords, full.columns.flags)
+    assert len(full.keywords) == 54
+
+
+def test_a_keyword_that_no_message_has_makes_room_for_another(boxes: Boxes) -> None:
+    boxes.deliver(2)
+    boxes.mailboxes.set_flags(ADDRESS, "INBOX", [1], "+", [f"k{i}" for i in range(54)])
+    boxes.mailboxes.set_flags(ADDRESS, "INBOX", [1], "-", ["k3", "k4"])
+    # k4 is wanted too: its place must not go to the first of the new ones
+    boxes.mailboxes.set_flags(ADDRESS, "INBOX", [2], "+", ["new", "k4"])
+    boxes.mailboxes.close()
+    loaded = boxes.mailboxes.load(ADDRESS, "INBOX")
+    named = [
+        {word for bit, word in enumerate(loaded.keywords, 8) if word is not None and flags >> bit & 1}
+        for flags in loaded.columns.flags
+    ]
+    assert named == [{f"k{i}" for i in range(54)} - {"k3", "k4"}, {"new", "k4"}]
+    assert len(set(loaded.keywords)) == 54
+    with pytest.raises(MailboxError):
+        boxes.mailboxes.set_flags(ADDRESS, "INBOX", [2], "+", ["yet-another"])
+
+
+def test_a_folder_is_the_one_that_was_opened_or_nothing_is_changed(boxes: Boxes) -> None:
+    boxes.mailboxes.create(ADDRESS, "x")
+    before = boxes.mailboxes.load(ADDRESS, "x").uidvalidity
+    boxes.mailboxes.delete(ADDRESS, "x")
+    boxes.mailboxes.create(ADDRESS, "x")
+    boxes.deliver(1)
+    boxes.mailboxes.copy(ADDRESS, "INBOX", [1], "x")
+    for method, arguments in (
+        ("set_flags", ([1], "+", ["\\Deleted"])),
+        ("expunge", ([1],)),
+        ("move", ([1], "INBOX")),
+        ("keep", ("envelope", [(1, b"of another message")])),
+        ("claim_recent", (9,)),
+    ):
+        with pytest.raises(MailboxError) as refusal:
+            boxes.mailboxes.within(ADDRESS, "x", before, method, *arguments)
+        assert refusal.value.code == "NONEXISTENT"
+    now = boxes.mailboxes.load(ADDRESS, "x")
+    assert (list(now.columns.uids), now.columns.flags[0] & 0x3F, now.recent) == ([1], 0, 1)
+    assert boxes.mailboxes.within(ADDRESS, "x", now.uidvalidity, "cached", "envelope", [1]) == {}
 
 
 def test_expunge_takes_only_deleted_ones_and_only_of_the_uids(boxes: Boxes) -> None:
