@@ -139,18 +139,18 @@ class _Import:
                 if entry.kind == MAILBOX:
                     self._mailbox(entry, key)
                 else:
-                    self._address(key, entry.kind, entry.members, entry.send_as)
+                    self._address(entry.address, key, entry.kind, entry.members, entry.send_as)
             except Refused as error:
                 self._plan.bad.append(Bad(entry.line, str(error)))
         for entry, key in good:
             for alias in entry.aliases:
                 try:
-                    self._address(self._placed(alias), ALIAS, (key,), ())
+                    self._address(alias, self._placed(alias), ALIAS, (key,), ())
                 except Refused as error:
                     self._plan.bad.append(Bad(entry.line, str(error)))
 
     def _placed(self, address: str) -> str:
-        domain, key = place(self._conn, OPERATOR, address)
+        domain, key = place(self._conn, OPERATOR, address, new=True)
         if domain.id != self._domain:
             raise Refused(f"{address} is not in {self._name}")
         return key
@@ -169,7 +169,7 @@ class _Import:
         if before is None:
             if key in self._addresses:
                 raise Refused(f"{key} is an address of kind {self._addresses[key].kind}: remove it first")
-            repository.add(OPERATOR, key, "", entry.name, entry.alternate, entry.mobile)
+            repository.add(OPERATOR, entry.address, "", entry.name, entry.alternate, entry.mobile)
             self._plan.added.append(key)
             self._plan.new_boxes.append(key)
             return
@@ -188,11 +188,11 @@ class _Import:
         if after != before:
             self._plan.changed.append(key)
 
-    def _address(self, key: str, kind: str, members: tuple[str, ...], send_as: tuple[str, ...]) -> None:
+    def _address(self, given: str, key: str, kind: str, members: tuple[str, ...], send_as: tuple[str, ...]) -> None:
         repository = Addresses(self._conn)
         before = self._addresses.get(key)
         if before is None:
-            repository.add(OPERATOR, key, kind, members, send_as)
+            repository.add(OPERATOR, given, kind, members, send_as)
             self._plan.added.append(key)
             return
         if (before.kind, before.members, before.send_as) == (kind, _keys(members), _keys(send_as)):

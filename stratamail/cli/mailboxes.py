@@ -71,7 +71,7 @@ def add(session: Session, address: str, password: bool, name: str, alternate: st
         _, key = place(conn, OPERATOR, address)
         check_free(conn, key)
         clear_place(session.layout, key)
-        Mailboxes(conn).add(OPERATOR, key, stored, name, alternate, mobile)
+        Mailboxes(conn).add(OPERATOR, address, stored, name, alternate, mobile)
     show.one(_shown(session, address), as_json)
 
 

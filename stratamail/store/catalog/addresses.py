@@ -39,7 +39,7 @@ class Addresses:
         self, account: int, address: str, kind: str, targets: Sequence[str], send_as: Sequence[str] = ()
     ) -> Address:
         """``targets``: the one mailbox of an alias, the readers of a shared address, the members of a group."""
-        domain, key = place(self._conn, account, address)
+        domain, key = place(self._conn, account, address, new=True)
         check_free(self._conn, key)
         values = {"account": domain.account, "domain": domain.id, "address": key, "kind": kind}
         found = self._targets(Address(0, **values), kind, targets)

@@ -72,11 +72,11 @@ class Admins:
 
 def plain_email(email: str) -> str:
     """The key form of an address that a person can be written to, or :class:`Refused`."""
-    key = addressing.key(email.strip())
+    given = email.strip()
     try:
-        _, rest = addressing.parse_path(b"<%s>" % key.encode(), smtputf8=True)
+        address, rest = addressing.parse_path(b"<%s>" % given.encode(), smtputf8=True)
     except (addressing.PathError, UnicodeEncodeError) as error:
         raise Refused(f'"{email}" is no mail address: {error}') from None
-    if rest or "@" not in key:
+    if rest or "@" not in address:
         raise Refused(f'"{email}" is no mail address')
-    return key
+    return addressing.key(address)

@@ -55,6 +55,8 @@ class Domains:
         if domain.account != found.account:
             for table in (mailboxes, addresses):
                 self._conn.execute(update(table).where(table.c.domain == found.id).values(account=domain.account))
+            # its alias domains are its other names
+            self._conn.execute(update(domains).where(domains.c.alias_of == found.id).values(account=domain.account))
         return self.get(account, domain.name)
 
     def remove(self, account: int, name: str) -> list[str]:

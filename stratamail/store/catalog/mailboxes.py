@@ -52,7 +52,7 @@ class Mailboxes:
         self, account: int, address: str, password: str = "", name: str = "", alternate: str = "", mobile: str = ""
     ) -> Mailbox:
         """``password`` is a hash; without one nobody can sign in yet."""
-        domain, key = place(self._conn, account, address)
+        domain, key = place(self._conn, account, address, new=True)
         check_free(self._conn, key)
         values = {
             "account": domain.account,

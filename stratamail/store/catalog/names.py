@@ -12,10 +12,13 @@ from stratamail.store.catalog.schema import addresses, domains, mailboxes
 from stratamail.store.catalog.scope import Refused, visible
 
 
-def place(conn: Connection, account: int, address: str) -> tuple[Row[Any], str]:
-    """The row of the domain that ``address`` lies in, and its key in the main domain. Raises :class:`Refused`."""
-    key = plain_email(address)
+def place(conn: Connection, account: int, address: str, new: bool = False) -> tuple[Row[Any], str]:
+    """The row of the domain that ``address`` lies in, and its key in the main domain. A ``new`` one must be written
+    right; who looks for one may also give its key, which has no quotes. Raises :class:`Refused`."""
+    key = plain_email(address) if new else addressing.key(address.strip())
     local, name = addressing.split(key)
+    if not local or not name:
+        raise Refused(f'"{address}" is no mail address')
     ours = domains.c.account.in_(visible(account))
     row = conn.execute(select(domains).where(ours, domains.c.name == name)).first()
     if row is None:

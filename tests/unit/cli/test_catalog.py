@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -188,6 +189,24 @@ def test_alias_domain(cli: Cli) -> None:
     assert cli.json("mailbox", "show", "anna@acme.test")["address"] == "anna@acme.example"
     assert cli.json("status", "acme.test")["primary"] == "127.0.0.1:2526"
     assert "alias domain" in cli.refused("domain", "remove", "acme.example")
+    cli.ok("account", "add", "Acme", "--kind", "customer")
+    cli.ok("domain", "set", "acme.example", "--account", "Acme")
+    assert cli.json("domain", "show", "acme.test")["account"] == "Acme"
+
+
+def test_an_address_in_quotes_can_be_listed(cli: Cli, tmp_path: Path) -> None:
+    cli.ok("mailbox", "add", '"Eva Maria"@ACME.example', "--password-stdin", stdin=PASSWORD)
+    cli.ok("mailbox", "disable", '"eva maria"@acme.example')
+    cli.ok("mailbox", "set", '"eva maria"@acme.example', "--name", "Eva")
+    cli.ok("address", "add", '"anna@home"@acme.example', "--alias-of", '"eva maria"@acme.example')
+    cli.ok("address", "set", '"anna@home"@acme.example', "--alias-of", "anna@acme.example")
+    cli.ok("address", "add", "bob%home@acme.example", "--alias-of", "bob@acme.example")
+    listing = tmp_path / "list.csv"
+    listing.write_text('address,aliases\n"""Eva Maria""@acme.example",\nanna@acme.example,eva%x@acme.example\n')
+    assert cli.json("mailbox", "import", "acme.example", str(listing))["added"] == ["eva%x@acme.example"]
+    for typo in ("eva maria@acme.example", "@acme.example", "eva", "eva@", "a@b@acme.example"):
+        cli.refused("mailbox", "add", typo, "--password-stdin", stdin=PASSWORD)
+        cli.refused("mailbox", "show", typo.replace("eva maria", "eva mario"))
 
 
 def test_a_removed_mailbox_s_mail_is_set_aside_not_deleted_not_inherited(cli: Cli) -> None:
