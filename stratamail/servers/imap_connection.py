@@ -49,6 +49,8 @@ STALLED = 300.0
 """How long a client may take nothing of what we write, or pause within a literal."""
 STILL_HERE = 120.0
 AHEAD = 65_536
+AT_ONCE = 50
+"""Commands sent ahead are run so many at a time: others have their turn in between."""
 ERRORS = 20
 SHUT_DOWN = 30.0
 PROXY_WITHIN = 10.0
@@ -331,8 +333,12 @@ class ImapConnection(Protocol):
     # the loop
 
     async def _serve(self) -> None:
+        done = 0
         while True:
             event = await self.event()
+            done += 1
+            if done % AT_ONCE == 0:
+                await self.drain()
             self._busy = True
             try:
                 await self._handle(event)

@@ -65,7 +65,7 @@ class LargeMessage:
             self._session.remember(uid, tree)
             if lacking:
                 found.data[uid], found.trees[uid] = data, tree
-        found.render([uid])
+        await found.render([uid])
         return found.headers[uid], tree, found.kept
 
     async def _section(self, item: Section, uid: int, size: int, header: bytes, tree: Part | None) -> None:

@@ -5,6 +5,8 @@ What is rendered from content (ENVELOPE, BODYSTRUCTURE) is kept in the index thr
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from attrs import define, field, frozen
 
 from stratamail.imap import body, render
@@ -17,7 +19,8 @@ from stratamail.shadow.view import View
 
 RENDERED = {"ENVELOPE": "envelope", "BODYSTRUCTURE": "bodystructure", "BODY": "body"}
 """Kinds of rendered bytes in the index."""
-WRITE = 256 * 1024
+OCTETS_IN_REACTOR = 64 * 1024
+"""Messages or headers that are larger together are read through in the disk pool."""
 
 
 @frozen
@@ -69,10 +72,24 @@ class Contents:
         """Whether one of these is still to be made."""
         return any(uid not in self.kept[item] for item in rendered)
 
-    def render(self, uids: list[int]) -> None:
-        """Makes what the index does not have yet, and gives it to the index."""
+    async def render(self, uids: list[int], scanned: Collection[int] = ()) -> None:
+        """Makes the structure of ``scanned`` messages and what the index does not have yet, and gives that to the
+        index."""
+        fresh: dict[str, dict[int, bytes]]
+        if sum(map(len, self.data.values())) + sum(map(len, self.headers.values())) > OCTETS_IN_REACTOR:
+            fresh = await self.view.compute(self._make, uids, scanned)
+        else:
+            fresh = self._make(uids, scanned)
+        for item, made in fresh.items():
+            self.view.keep(RENDERED[item], made)
+            self.kept[item].update(made)
+
+    def _make(self, uids: list[int], scanned: Collection[int]) -> dict[str, dict[int, bytes]]:
+        for uid in scanned:
+            self.trees[uid] = scan(self.data[uid])
+        out: dict[str, dict[int, bytes]] = {}
         for item, kept in self.kept.items():
-            fresh: dict[int, bytes] = {}
+            fresh = out[item] = {}
             for uid in uids:
                 if uid in kept:
                     continue
@@ -81,9 +98,7 @@ class Contents:
                     fresh[uid] = body.envelope(summarise(block))
                 elif item != "ENVELOPE" and uid in self.trees:
                     fresh[uid] = body.bodystructure(self.data[uid], self.trees[uid], item == "BODYSTRUCTURE")
-            if fresh:
-                self.view.keep(RENDERED[item], fresh)
-                kept.update(fresh)
+        return out
 
 
 class Rows:
@@ -124,10 +139,8 @@ class Rows:
         envelopes = tuple(item for item in self._wanted.rendered if item == "ENVELOPE")
         if self._header or any(found.lacking(envelopes, uid) for uid in uids):
             found.headers = await refused(view.headers([uid for uid in uids if uid not in found.data]))
-        for uid, data in found.data.items():
-            if self._parts or found.lacking(self._structures, uid):
-                found.trees[uid] = scan(data)
-        found.render(uids)
+        scanned = [uid for uid in found.data if self._parts or found.lacking(self._structures, uid)]
+        await found.render(uids, scanned)
         return found
 
     def _row(self, i: int, found: Contents, marked: bool) -> list[bytes] | None:

@@ -35,6 +35,9 @@ _HEADERS_AT_ONCE = 500
 _BODIES_AT_ONCE = 100
 _OCTETS_AT_ONCE = 4_000_000
 
+_LOOKS_IN_REACTOR = 100_000
+"""Keys times messages: more than that would hold up all other sessions, and is done in the disk pool."""
+
 Match = Callable[["Candidate"], bool]
 
 
@@ -79,16 +82,31 @@ class Candidate:
         return self._texts
 
 
+class Still:
+    """A view's columns as they are now, which another thread may read."""
+
+    def __init__(self, view: Columnar, key: Key) -> None:
+        self.uids = view.uids
+        self.folder = view.folder
+        self.is_recent = view.is_recent
+        self._columns = {name: view.column(name) for name in sorted(_columns(key))}
+
+    def column(self, name: str) -> Sequence[int]:
+        return self._columns[name]
+
+
 async def search(view: Columnar, key: Key) -> list[int]:
     """The indexes (sequence number - 1) of what matches, ascending."""
-    cheap, dear = _split(key)
-    found: Sequence[int] = range(len(view.uids))
-    for part in cheap:
-        found = _by_columns(view, part, found)
-    if not dear or not found:
+    still = Still(view, key)
+    found: Sequence[int]
+    match: Match | None
+    if _leaves(key) * len(view.uids) > _LOOKS_IN_REACTOR:
+        found, match = await view.compute(_prepare, still, key)
+    else:
+        found, match = _prepare(still, key)
+    if match is None:
         return list(found)
-    match = _compile(view, And(tuple(dear)), found)
-    bodies = any(_reads_body(part) for part in dear)
+    bodies = _reads_body(key)
     out: list[int] = []
     for some in _slices(view, found, bodies):
         uids = [view.uids[i] for i in some]
@@ -103,6 +121,38 @@ async def search(view: Columnar, key: Key) -> list[int]:
                 _run, match, [(i, headers.get(uid, b""), b"") for i, uid in zip(some, uids, strict=True)]
             )
     return out
+
+
+def _prepare(view: Still, key: Key) -> tuple[Sequence[int], Match | None]:
+    """What the columns leave over, and the test of a message that is left to do, None when there is none."""
+    cheap, dear = _split(key)
+    found: Sequence[int] = range(len(view.uids))
+    for part in cheap:
+        found = _by_columns(view, part, found)
+    return found, _compile(view, And(tuple(dear)), found) if dear and found else None
+
+
+def _inner(key: Key) -> tuple[Key, ...]:
+    if isinstance(key, And):
+        return key.keys
+    if isinstance(key, Or):
+        return key.left, key.right
+    return (key.key,) if isinstance(key, Not) else ()
+
+
+def _leaves(key: Key) -> int:
+    return sum(map(_leaves, _inner(key))) or 1
+
+
+def _columns(key: Key) -> set[str]:
+    """The columns that it takes to answer ``key``."""
+    if isinstance(key, HasFlag):
+        return {"flags"}
+    if isinstance(key, (Larger, Smaller)):
+        return {"sizes"}
+    if isinstance(key, Internal):
+        return {"dates"}
+    return {name for part in _inner(key) for name in _columns(part)}
 
 
 def _run(match: Match, items: list[tuple[int, bytes, bytes]]) -> list[int]:
@@ -161,7 +211,7 @@ def _split(key: Key) -> tuple[list[Key], list[Key]]:
     return ([key], []) if _is_cheap(key) else ([], [key])
 
 
-def _by_columns(view: Columnar, key: Key, among: Sequence[int]) -> Sequence[int]:
+def _by_columns(view: Still, key: Key, among: Sequence[int]) -> Sequence[int]:
     if isinstance(key, All):
         return among
     if isinstance(key, And):
@@ -208,7 +258,7 @@ def _within(spans: list[range], among: Sequence[int]) -> Sequence[int]:
     return [i for i in among if i in wanted]
 
 
-def _flagged(view: Columnar, key: HasFlag, among: Sequence[int]) -> Sequence[int]:
+def _flagged(view: Still, key: HasFlag, among: Sequence[int]) -> Sequence[int]:
     if key.flag.lower() == "\\recent":
         uids = view.uids
         return [i for i in among if view.is_recent(uids[i]) == key.present]
@@ -221,8 +271,8 @@ def _flagged(view: Columnar, key: HasFlag, among: Sequence[int]) -> Sequence[int
     return [i for i in among if not flags[i] & bit]
 
 
-def _compile(view: Columnar, key: Key, among: Sequence[int]) -> Match:
-    """A test of one message; runs in another thread, so that all it needs of the view is taken out now."""
+def _compile(view: Still, key: Key, among: Sequence[int]) -> Match:
+    """A test of one message."""
     if _is_cheap(key):
         hit = frozenset(_by_columns(view, key, among))
         return lambda message: message.index in hit

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from stratamail.config.settings import Limits
 from stratamail.mail.reply import Unavailable
+from stratamail.shadow.view import View
 from tests.protocol.imap_harness import ADDRESS, Client, House
 from tests.unit.mail.test_structure import MIXED
 
@@ -347,3 +352,20 @@ def test_all_messages_at_once_whatever_the_set(tmp_path: Path) -> None:
     got = client.ok("UID FETCH 1:4294967295 (FLAGS BODY.PEEK[TEXT])")
     assert got.count(b"body one") == 250
     assert client.ok("UID FETCH 1:* (UID)").count(b"FETCH") == 250
+
+
+def test_large_batches_are_read_through_beside_the_reactor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    house, client = opened(tmp_path, PLAIN, PLAIN)
+    monkeypatch.setattr("stratamail.servers.imap_rows.OCTETS_IN_REACTOR", 10)
+    beside: list[str] = []
+    real = View.compute
+
+    async def compute(view: View, function: Callable[..., Any], *arguments: Any) -> Any:
+        beside.append(function.__name__)
+        return await real(view, function, *arguments)
+
+    monkeypatch.setattr(View, "compute", compute)
+    first = client.ok("FETCH 1:2 (ENVELOPE BODYSTRUCTURE BODY.PEEK[1])")
+    assert beside == ["_make"]
+    monkeypatch.undo()
+    assert client.ok("FETCH 1:2 (ENVELOPE BODYSTRUCTURE BODY.PEEK[1])") == first

@@ -227,3 +227,23 @@ def test_a_client_that_reads_nothing_stops_us_from_reading(tmp_path: Path) -> No
     client.read()
     assert client.wire.producerState == "producing"
     house.clock.advance(1)
+
+
+def test_commands_sent_ahead_leave_others_their_turn(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    client = house.sign_in()
+    client.protocol.dataReceived(b"a NOOP\r\n" * 120)
+    done = client.wire.value().count(b"a OK")
+    assert 0 < done < 120
+    assert client.read().count(b"a OK") == 120
+
+
+def test_idle_ends_at_done_however_it_is_split(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    client = house.sign_in()
+    assert client.send(b"a IDLE\r\n") == b"+ idling\r\n"
+    assert [client.send(b"%c" % byte) for byte in b"DoNe\r"] == [b""] * 5
+    assert client.send(b"\nb NOOP\r\nc IDLE\r\nDONE\r\nd NOOP\r\n") == (
+        b"a OK Idle completed\r\nb OK Completed\r\n+ idling\r\nc OK Idle completed\r\nd OK Completed\r\n"
+    )
+    assert client.send(b"e IDLE\r\ne NOOP\r\nf NOOP\r\n") == b"+ idling\r\ne BAD Expected DONE\r\nf OK Completed\r\n"

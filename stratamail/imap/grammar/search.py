@@ -29,7 +29,7 @@ from stratamail.imap.tokens import Cursor, ParseError
 CHARSETS = ("US-ASCII", "UTF-8")
 RETURNS = frozenset(("MIN", "MAX", "ALL", "COUNT"))
 MAX_DEPTH = 100
-MAX_KEYS = 10_000
+MAX_KEYS = 2_000
 _WORD = re.compile(rb"[A-Za-z0-9]+")
 
 _FLAGS: dict[str, Key] = {

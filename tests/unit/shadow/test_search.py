@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -186,6 +188,22 @@ def test_slices_give_what_one_go_gives(rig: Rig, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("stratamail.shadow.search._BODIES_AT_ONCE", 2)
     for key, expected in CASES:
         assert found(view, key) == expected
+
+
+def test_many_keys_on_many_messages_are_looked_at_beside_the_reactor(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    view = rig.select()
+    monkeypatch.setattr("stratamail.shadow.search._LOOKS_IN_REACTOR", 0)
+    real, beside = view.compute, []
+
+    async def compute(function: Callable[..., Any], *arguments: Any) -> Any:
+        beside.append(function.__name__)
+        return await real(function, *arguments)
+
+    monkeypatch.setattr(view, "compute", compute)
+    for key, expected in CASES:
+        beside.clear()
+        assert found(view, key) == expected
+        assert beside[0] == "_prepare"
 
 
 LEAVES = st.sampled_from([key for key, _ in CASES])
