@@ -102,6 +102,10 @@ def certificate(path: str, now: float) -> Finding:
         with open(path, "rb") as file:
             data = file.read()
         first = x509.load_pem_x509_certificates(data)[0]
+    except PermissionError:
+        # root has read it before it became the server's user; a renewed one cannot be read
+        cure = "let the owner of STATE read it, such as by a group: else a renewed one is in force only after a restart"
+        return failure("tls", path, "cannot be read by the server's user", cure)
     except (OSError, ValueError) as error:
         return failure("tls", path, f"cannot be used: {error}", "write key and certificate chain into it, PEM")
     if b"PRIVATE KEY-----" not in data:

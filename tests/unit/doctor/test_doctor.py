@@ -49,6 +49,15 @@ def test_disk(tmp_path: Path) -> None:
     assert machine.disk(Layout(str(tmp_path / "none")), 0).level == FAILURE
 
 
+def test_a_certificate_for_roots_eyes_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(machine, "open", refuse, raising=False)
+    found = machine.certificate("/tls/mx.example.pem", NOW)
+    assert (found.level, "restart" in found.cure) == (FAILURE, True)
+
+
 def test_certificates(tmp_path: Path) -> None:
     settings = Settings(Server("mx.example"), tls=Tls(str(tmp_path / "tls")))
     assert levels(machine.certificates(settings, NOW)) == [("tls", FAILURE)]
