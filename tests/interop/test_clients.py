@@ -275,7 +275,8 @@ def test_alpine_opens_the_mailbox(server: Server, tmp_path: Path) -> None:
     user = f"finn.term@{DOMAIN}"
     server.add_mailboxes(user)
     server.deliver(corpus.sample(0).data, [user])
-    inbox = f"{{127.0.0.1:{server.ports['imap']}/notls/user={user}}}INBOX"
+    inbox = f"{{127.0.0.1:{server.ports['imaps']}/ssl/novalidate-cert/user={user}}}INBOX"
+    (tmp_path / "pinerc").write_text(f"user-domain={DOMAIN}\n")
     env = {"TERM": "xterm", "HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
     # -i: straight to the index; -p: settings of our own
     alpine = pexpect.spawn(

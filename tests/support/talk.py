@@ -10,7 +10,7 @@ from types import TracebackType
 _LITERAL = re.compile(rb"\{(\d+)\}\r\n$")
 
 
-class Closed(Exception):
+class Closed(ConnectionError):
     """The peer closed; ``rest`` is what it had said."""
 
     def __init__(self, rest: bytes) -> None:
@@ -37,7 +37,10 @@ class Talk:
         self.sock.close()
 
     def send(self, data: bytes) -> None:
-        self.sock.sendall(data)
+        try:
+            self.sock.sendall(data)
+        except (BrokenPipeError, ConnectionResetError):
+            raise Closed(self._buffer) from None
 
     def line(self) -> bytes:
         """One line with its end. Raises :class:`Closed`."""
