@@ -25,6 +25,7 @@ from stratamail.store.model import NewMessage
 from stratamail.store.queue import messages
 
 _PAGE = 4096
+_CACHE_KB = 16_000
 # pages written between two passive checkpoints
 CHECKPOINT_PAGES = 1000
 # a WAL of more octets than this is restarted between two batches
@@ -91,6 +92,8 @@ class Session:
         """Open, bring the whole WAL home, remove what a failed batch left. Raises ``sqlite3.Error``, ``OSError``."""
         raw = self._connect(self._layout.queue)
         try:
+            # a whole batch fits, and the leaves that the next one goes to stay
+            raw.execute(f"PRAGMA cache_size=-{_CACHE_KB}")
             busy = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
             if busy and self._doubtful:
                 raise sqlite3.OperationalError("the WAL is in use; nothing is accepted until it has been brought home")
