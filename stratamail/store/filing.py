@@ -29,11 +29,13 @@ from stratamail.store.reserve import Reserve
 
 # messages placed in one hop: many are cheaper each, and keep a session's changes of its mailbox waiting longer
 BATCH = 500
-# with so many waiting, mail comes in faster than it can be filed: then filing leaves the machine to those who wait for
-# their 250 for twice as long as each hop took, while this many is not reached
-BEHIND, FAR_BEHIND = 1500, 20_000
-_LEAVE = 2.0
-_LEAVE_MOST = 0.25
+# hops begin that far apart, seconds: what comes in meanwhile shares the next one
+_PACE = 0.002
+# while mail keeps coming in, filing leaves the machine to those who wait for their 250 for as long as each hop took
+_LEAVE, _LEAVE_MOST = 1.0, 0.03
+# with so many waiting it comes in faster than it can be filed: then for longer, while the second figure is not reached
+BEHIND, FAR_BEHIND = 500, 20_000
+_LEAVE_BEHIND, _LEAVE_MOST_BEHIND = 2.0, 0.25
 # a sync begins after so long, or with so many messages or octets
 SYNC_AFTER = 0.5
 SYNC_MESSAGES = 2000
@@ -81,8 +83,10 @@ class Filing:
         self._appended: dict[int, Message] = {}
         self._placing = False
         self._paused = False
-        self._resting = False
-        # whether anything was committed since the last hop
+        # no hop begins before this time; the timer for it
+        self._rest_until = 0.0
+        self._rest_timer: Any = None
+        # whether anything was committed since the last hop began
         self._taking = False
         self._unsynced = _Unsynced()
         self._syncing = False
@@ -159,8 +163,14 @@ class Filing:
     # -- placing
 
     def _place(self) -> None:
-        if self._placing or self._paused or self._resting or not self._queue:
+        if self._placing or self._paused or self._rest_timer is not None or not self._queue:
             return
+        # the clock may have been set back
+        rest = min(self._rest_until - self._reactor.seconds(), _LEAVE_MOST_BEHIND)
+        if rest > 0 and not self._stopping:
+            self._rest_timer = self._reactor.callLater(rest, self._rested)
+            return
+        self._taking = False
         linked = self._queue[0][1]
         batch: list[Message] = []
         while self._queue and len(batch) < BATCH and self._queue[0][1] == linked:
@@ -168,15 +178,18 @@ class Filing:
         self._placing = True
         self._spawn(self._place_batch(batch, linked))
 
-    def _rest(self, took: float) -> None:
-        """Under a storm, let the doors go first for a moment."""
-        if BEHIND <= len(self._queue) < FAR_BEHIND and self._taking and not self._stopping:
-            self._resting = True
-            self._reactor.callLater(min(took * _LEAVE, _LEAVE_MOST), self._rested)
-        self._taking = False
+    def _rest(self, began: float) -> None:
+        """Under load, let the doors go first for a moment; a batch costs little more than a message."""
+        ended = self._reactor.seconds()
+        self._rest_until = began + _PACE
+        if not self._taking or len(self._queue) >= FAR_BEHIND:
+            return
+        behind = len(self._queue) >= BEHIND
+        leave, most = (_LEAVE_BEHIND, _LEAVE_MOST_BEHIND) if behind else (_LEAVE, _LEAVE_MOST)
+        self._rest_until = max(self._rest_until, ended + min((ended - began) * leave, most))
 
     def _rested(self) -> None:
-        self._resting = False
+        self._rest_timer = None
         self._place()
 
     async def _place_batch(self, batch: list[Message], linked: bool) -> None:
@@ -190,7 +203,7 @@ class Filing:
             self._reactor.callLater(_DISK_AGAIN, self._resume)
         else:
             self.placed(placed)
-            self._rest(self._reactor.seconds() - began)
+            self._rest(began)
         finally:
             self._placing = False
         self._place()
