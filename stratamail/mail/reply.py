@@ -28,12 +28,12 @@ class Reply:
 
     def render(self) -> bytes:
         """The bytes on the wire, CRLF ended, the enhanced code on every line (RFC 2034 section 4)."""
-        lines = self.text.split("\n") or [""]
         prefix = f"{self.status} " if self.status else ""
-        out = []
-        for i, line in enumerate(lines):
-            sep = " " if i == len(lines) - 1 else "-"
-            out.append(f"{self.code}{sep}{prefix}{line}\r\n")
+        if "\n" not in self.text:
+            return f"{self.code} {prefix}{self.text}\r\n".encode("utf-8", "replace")
+        *lines, last = self.text.split("\n")
+        out = [f"{self.code}-{prefix}{line}\r\n" for line in lines]
+        out.append(f"{self.code} {prefix}{last}\r\n")
         return "".join(out).encode("utf-8", "replace")
 
 

@@ -34,7 +34,7 @@ from stratamail.smtp.server_events import (
 )
 from stratamail.smtp.server_hello import hello_reply, parse_hello
 from stratamail.smtp.server_mail import parse_mail, parse_rcpt
-from stratamail.smtp.server_replies import Refusal, rendered
+from stratamail.smtp.server_replies import Refusal
 
 MAX_LINE = 4096
 MAX_AUTH_LINE = 12288
@@ -205,11 +205,11 @@ class ServerEngine:
     # replies
 
     def _say(self, reply: Reply) -> None:
-        self._out.append(rendered(reply))
+        self._out.append(reply.render())
         if reply.code >= 500:
             self.errors += 1
             if self.error_limit and self.errors >= self.error_limit and not self.closing:
-                self._out.append(rendered(replies.TOO_MANY_ERRORS))
+                self._out.append(replies.TOO_MANY_ERRORS.render())
                 self.closing = True
         elif reply.code == 421:
             self.closing = True

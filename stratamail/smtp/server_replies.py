@@ -45,7 +45,7 @@ NOT_HTTP = Reply(421, "4.7.0", "This is not a web server; closing")
 
 @lru_cache(maxsize=512)
 def rendered(reply: Reply) -> bytes:
-    """A reply's bytes; the fixed ones are rendered once."""
+    """A reply's bytes; the long ones of EHLO are rendered once."""
     return reply.render()
 
 
