@@ -19,9 +19,11 @@ _CLEAN = re.compile(r"[^\x20-\x7e]+")
 
 
 def string(value: bytes) -> bytes:
-    """A quoted string when the grammar allows it, else a literal (8-bit, line ends, NUL, very long)."""
+    """A quoted string when the grammar allows it, else a literal (8-bit, line ends, very long). A NUL has no place in
+    either (RFC 3501 section 9, CHAR8) and is left out; a message's own octets never pass here."""
     if _QUOTABLE.fullmatch(value):
         return b'"' + value + b'"'
+    value = value.replace(b"\0", b"")
     if _ESCAPABLE.fullmatch(value):
         return b'"' + _SPECIAL.sub(rb"\\\1", value) + b'"'
     return b"{%d}\r\n%b" % (len(value), value)

@@ -18,8 +18,8 @@ from stratamail.mail.envelope import Envelope
 from stratamail.mail.reply import DiskFull
 from stratamail.shadow import reading
 from stratamail.shadow.folder import Folder
-from stratamail.shadow.view import Row, View
-from stratamail.store import maildir
+from stratamail.shadow.view import SLICE, Row, View
+from stratamail.store import foldertree, maildir
 from stratamail.store.mailbox_values import Appended, Arrival, Change, FolderInfo, MailboxError, Status
 from stratamail.store.mailboxes import Mailboxes
 from stratamail.store.model import APPENDED, Message, NewMessage, Source
@@ -92,9 +92,15 @@ class Box:
 
     async def delete(self, name: str) -> None:
         await self._files(self._workers.mailboxes.delete, name)
+        self._aside(self._workers.disk.run(foldertree.sweep, self._root))
 
     async def rename(self, old: str, new: str) -> None:
         await self._files(self._workers.mailboxes.rename, old, new)
+        if maildir.canonical(old) == maildir.INBOX:
+            folder = await self._folder(maildir.INBOX)
+            uids = list(folder.columns.uids)
+            for start in range(0, len(uids), SLICE):
+                await self.within(folder, "move", uids[start : start + SLICE], new)
 
     async def subscribe(self, name: str) -> None:
         await self._files(self._workers.mailboxes.subscribe, name, True)

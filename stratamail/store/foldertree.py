@@ -18,6 +18,9 @@ LONGEST = 240
 """Octets of a folder's directory name (file systems take 255)."""
 
 
+_ASIDE = "deleted."
+
+
 def checked(name: str) -> str:
     """``name`` in its canonical form; MailboxError for what cannot be a folder."""
     name = maildir.canonical(name.removesuffix("/"))
@@ -46,6 +49,14 @@ def listing(index: Index) -> list[FolderInfo]:
         )
         for name in names
     ]
+
+
+def sweep(root: str) -> None:
+    """Remove what deleted folders left; takes long for many messages, and may run in any thread."""
+    below = os.path.join(root, "tmp")
+    for name in os.listdir(below) if os.path.isdir(below) else ():
+        if name.startswith(_ASIDE):
+            shutil.rmtree(os.path.join(below, name), ignore_errors=True)
 
 
 class Tree:
@@ -127,10 +138,10 @@ class Tree:
         return os.path.join(self._root, maildir.directory(name))
 
     def _clear(self, name: str) -> None:
-        """Take a directory that the index does not know out of the way; it was deleted before."""
+        """Take a directory that the index does not know out of the way; it was deleted before. :func:`sweep` removes
+        it."""
         path = self._path(name)
         if os.path.lexists(path):
-            aside = os.path.join(self._root, "tmp", f"deleted.{self._draw()}")
+            aside = os.path.join(self._root, "tmp", f"{_ASIDE}{self._draw()}")
             os.rename(path, aside)
             self.touched.add(self._root)
-            shutil.rmtree(aside, ignore_errors=True)

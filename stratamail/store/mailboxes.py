@@ -298,13 +298,12 @@ class Mailboxes:
         self._tree(address, lambda tree: tree.delete(name))
 
     def rename(self, address: str, old: str, new: str) -> None:
-        """Children move along; INBOX gives its messages away and stays (RFC 3501 section 6.3.5)."""
-        if maildir.canonical(old) != maildir.INBOX:
+        """Children move along. INBOX stays (RFC 3501 section 6.3.5): the new folder is made, and whoever asks moves the
+        messages, a few at a time."""
+        if maildir.canonical(old) == maildir.INBOX:
+            self.create(address, new)
+        else:
             self._tree(address, lambda tree: tree.rename(old, new))
-            return
-        self.create(address, new)
-        loaded = self.load(address, maildir.INBOX)
-        self.move(address, maildir.INBOX, list(loaded.columns.uids), new)
 
     def subscribe(self, address: str, name: str, wanted: bool = True) -> None:
         """A name need not exist (RFC 3501 section 6.3.6)."""

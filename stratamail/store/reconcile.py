@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from twisted.logger import Logger
 
-from stratamail.store import maildir
+from stratamail.store import foldertree, maildir
 from stratamail.store.index import Folder, Index, Row
 
 SeqOf = Callable[[Sequence[str]], Mapping[str, int]]
@@ -43,6 +43,7 @@ class Reconciler:
             index.skip_reserved()
             index.trim_marks()
         self._finish_renames()
+        foldertree.sweep(self._root)
         on_disk = maildir.folders(self._root)
         missing = [name for name in on_disk if name not in index.folders]
         wanted = [maildir.INBOX, *(_DEFAULTS if new and len(on_disk) <= 1 else ())]

@@ -36,6 +36,11 @@ def test_envelope() -> None:
     )
 
 
+def test_a_nul_is_left_out_of_strings() -> None:
+    assert string(b"a\0b") == b'"ab"'
+    assert string(b"\xe9\0") == b"{1}\r\n\xe9"
+
+
 def test_strings_that_need_a_literal() -> None:
     assert string(b"a\xff") == b"{2}\r\na\xff"
     assert string(b"a\r\nb") == b"{4}\r\na\r\nb"

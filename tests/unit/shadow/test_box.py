@@ -36,6 +36,26 @@ def test_folder_commands_reach_the_mailbox(rig: Rig) -> None:
     assert (ghost.exists, ghost.selectable, ghost.subscribed) == (False, False, True)
 
 
+def test_rename_of_inbox_gives_its_messages_away_a_few_at_a_time(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stratamail.shadow.box.SLICE", 2)
+    rig.deliver(5)
+    box = rig.box()
+    now(box.rename("inbox", "old"))
+    assert now(box.status("old")).messages == 5
+    assert list(rig.select("old").uids) == [1, 2, 3, 4, 5]
+    rig.deliver(1)
+    assert list(rig.select().uids) == [6]
+
+
+def test_a_deleted_folder_leaves_nothing_on_disk(rig: Rig) -> None:
+    box = rig.box()
+    now(box.create("x"))
+    now(box.delete("x"))
+    root = Path(box.path("INBOX"))
+    assert not (root / ".x").exists()
+    assert list((root / "tmp").iterdir()) == []
+
+
 def test_status_is_the_same_whether_a_folder_is_loaded_or_not(rig: Rig) -> None:
     rig.deliver(3)
     rig.mailboxes.set_flags(ADDRESS, "INBOX", [1], "+", ["\\Seen"])

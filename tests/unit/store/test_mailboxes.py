@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from stratamail.store import foldertree
 from stratamail.store.mailbox_values import Added, Flagged, MailboxError, Removed, Replaced
 from stratamail.store.mailboxes import count_messages
 from tests.unit.store.boxes import ADDRESS, Boxes
@@ -278,15 +279,27 @@ def test_rename_refusals(boxes: Boxes) -> None:
         assert refused.value.code == code
 
 
-def test_rename_of_inbox_gives_its_messages_away(boxes: Boxes) -> None:
+def test_rename_of_inbox_makes_the_other_folder_and_inbox_stays(boxes: Boxes) -> None:
     boxes.deliver(2)
     boxes.mailboxes.create(ADDRESS, "INBOX/sub")
     boxes.mailboxes.rename(ADDRESS, "inbox", "old")
-    assert boxes.uids() == []
-    assert boxes.uids("old") == [1, 2]
+    assert boxes.uids() == [1, 2]
+    assert boxes.uids("old") == []
     assert "INBOX/sub" in {folder.name for folder in boxes.mailboxes.folders(ADDRESS)}
+
+
+def test_what_a_deleted_folder_leaves_is_swept(boxes: Boxes) -> None:
     boxes.deliver(1)
-    assert boxes.uids() == [3]
+    boxes.mailboxes.create(ADDRESS, "x")
+    boxes.mailboxes.copy(ADDRESS, "INBOX", [1], "x")
+    boxes.mailboxes.delete(ADDRESS, "x")
+    below = os.path.join(boxes.root, "tmp")
+    [left] = os.listdir(below)
+    assert left.startswith("deleted.")
+    foldertree.sweep(boxes.root)
+    foldertree.sweep(os.path.join(boxes.root, "nowhere"))
+    assert os.listdir(below) == []
+    assert boxes.uids() == [1]
 
 
 def test_inbox_cannot_be_deleted(boxes: Boxes) -> None:
