@@ -122,13 +122,11 @@ class Resolver:
             answers, _, _ = await self._chain.query(query, timeout=_PATIENCE)
         except CancelledError:
             raise
-        except (error.DNSNameError, error.DNSUnknownError) as caught:
-            permanent = isinstance(caught, error.DNSNameError)
-            raise NotResolved(f"{name} does not exist" if permanent else f"{name}: no answer", permanent) from caught
-        except error.DomainError as caught:
-            raise NotResolved(f"{name} has no such record", True) from caught
+        except error.DNSNameError as caught:
+            raise NotResolved(f"{name} does not exist", True) from caught
         except Exception as caught:
-            # time-outs, SERVFAIL, REFUSED, a server that cannot be reached: another time
+            # time-outs, SERVFAIL, REFUSED, a server that cannot be reached: another time. (Only NXDOMAIN is for good:
+            # SERVFAIL and its like are DomainErrors too, and mail must not come back for a sick DNS server)
             raise NotResolved(f"{name}: {type(caught).__name__} from the DNS", False) from caught
         found = [_value(answer.payload) for answer in answers if answer.type == kind]
         self._keep(key, min((answer.ttl for answer in answers), default=0), found)

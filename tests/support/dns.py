@@ -16,11 +16,13 @@ from tests.support.ports import free_port
 
 
 class Dns:
-    """``records`` maps ``(name, "MX")`` to texts as in a zone file: ``["10 mx.example."]``. Asked names are kept."""
+    """``records`` maps ``(name, "MX")`` to texts as in a zone file: ``["10 mx.example."]``. Asked names are kept.
+    Names in ``sick`` get SERVFAIL."""
 
     def __init__(self, records: dict[tuple[str, str], list[str]] | None = None) -> None:
         self.records = records or {}
         self.asked: list[tuple[str, str]] = []
+        self.sick: set[str] = set()
         self.port = free_port()
         self._sock = socket.socket(type=socket.SOCK_DGRAM)
         self._sock.bind(("127.0.0.1", self.port))
@@ -52,6 +54,9 @@ class Dns:
         name = question.name.to_text(omit_final_dot=True).lower()
         kind = dns.rdatatype.to_text(question.rdtype)
         self.asked.append((name, kind))
+        if name in self.sick:
+            response.set_rcode(dns.rcode.SERVFAIL)
+            return response.to_wire()
         texts = self.records.get((name, kind))
         if texts is not None:
             response.answer.append(dns.rrset.from_text_list(question.name, 60, question.rdclass, kind, texts))

@@ -64,6 +64,13 @@ class ResolverCase(TestCase):
         resolver = Resolver(reactor, "127.0.0.1:1")
         assert not (await self.fails(resolver.texts("far.test"))).permanent
 
+    async def test_a_sick_server_is_no_permanent_answer(self) -> None:
+        self.dns.sick = {"far.test", "a.far.test", "plain.test"}
+        assert not (await self.fails(self.resolver.exchangers("far.test"))).permanent
+        assert not (await self.fails(self.resolver.exchangers("plain.test"))).permanent
+        assert not (await self.fails(self.resolver.addresses("a.far.test"))).permanent
+        assert not (await self.fails(self.resolver.texts("far.test"))).permanent
+
     async def test_routes_to_the_world(self) -> None:
         route = await to_world("far.test", "", self.resolver)
         assert route.hosts == (HostPort("a.far.test"), HostPort("b.far.test"))
