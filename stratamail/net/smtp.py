@@ -361,7 +361,11 @@ async def _secure(
         reply = await connection.within(asked, timeouts.command, "reply to STARTTLS")
         if reply.code != 220:
             raise Unreachable(client.STARTTLS, spoken(reply), reply)
-        handshake = connection.starttls(tls_client(where.host, verify))
+        try:
+            handshake = connection.starttls(tls_client(where.host, verify))
+        except Exception as error:
+            # such as a name that no certificate can bear
+            raise Unreachable(client.STARTTLS, f"{where.host}: {error!r}") from error
         await connection.within(handshake, timeouts.command, "TLS handshake")
         # RFC 3207 section 4.2: what was offered in clear is forgotten
         asked = connection.ask(connection.engine.ehlo(hostname))[0]

@@ -157,6 +157,7 @@ class Unverified:
 
 def client(host: str, verify: bool) -> IOpenSSLClientConnectionCreator:
     """TLS towards ``host``. With ``verify`` its certificate must bear the name and chain to a known authority."""
+    host = host.rstrip(".")
     if verify:
         return optionsForClientTLS(host)
     return Unverified(host)

@@ -24,7 +24,7 @@ class Names:
     """A resolver that knows localhost and one name; everything else does not exist."""
 
     async def addresses(self, host: str) -> list[str]:
-        if host in ("127.0.0.1", "primary.test", "localhost"):
+        if host in ("127.0.0.1", "primary.test", "localhost", "under_score.test"):
             return ["127.0.0.1"]
         if host == "two.test":
             return ["127.0.0.9", "127.0.0.1"]
@@ -138,6 +138,13 @@ class WithTls(SessionCase):
 
     async def test_verify_refuses_an_unknown_authority(self) -> None:
         assert (await self.refused("verify", host="primary.test", tls_client=tls.client)).stage == "STARTTLS"
+
+    async def test_a_name_that_no_certificate_can_bear(self) -> None:
+        error = await self.refused("verify", host="under_score.test", tls_client=tls.client)
+        assert error.stage == "STARTTLS"
+        assert "under_score" in error.text
+        session = await self.open("may", host="under_score.test", tls_client=lambda host, _: tls.client(host, True))
+        assert not session.encrypted
 
     async def test_may_goes_on_in_clear_when_the_handshake_fails(self) -> None:
         session = await self.open("may", host="two.test", tls_client=Trusting(PEM))
