@@ -208,6 +208,11 @@ async def _stream(
         # nobody will say "go on" any more to a connection that was told to wait by its last write
         connection.resumeProducing()
     reply = await connection.within(replied, timeouts.dot, "reply to the final dot")
+    if 300 <= reply.code < 400:
+        # RFC 5321 section 4.2.1: 3yz completes nothing. It is out of step, and nobody knows what it has taken
+        connection.give_up("it asked for more after the final dot")
+        progress.rest(Answer(client.DOT, None, f"it answered the final dot by {reply.code}"))
+        return
     progress.rest(Answer(client.DOT, reply))
 
 
