@@ -105,6 +105,8 @@ def _heard(machine: Machine, heard: Heard, now: int, rules: Rules) -> Machine:
     state = machine.state
     if heard.proof:
         state = UP
+        # failures of the time before are over with it: one more must not count as the last of many
+        results = (True,)
     elif heard.alive:
         if satisfied(rules.close, results, True):
             state = UP

@@ -88,6 +88,12 @@ def test_an_accepted_message_is_proof() -> None:
     assert effects == [Effect.RECOVERED, Effect.FLUSH]
 
 
+def test_failures_before_a_proof_do_not_count_after_it() -> None:
+    machine, _ = run(down(), (100, Heard(True, proof=True)))
+    machine, effects = run(machine, (110, Heard(False)))
+    assert (machine.state, effects) == (SUSPECT, [])
+
+
 def test_falling_again_while_flushing_is_the_same_outage() -> None:
     machine, _ = run(down(), (100, Heard(True, proof=True)))
     machine, effects = run(machine, *heard(False, False, False, start=110))
