@@ -6,6 +6,7 @@ Writes nothing; the lane records what comes back.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Sequence
 
 from attrs import frozen
@@ -28,6 +29,8 @@ from stratamail.store.model import WORLD, Delivery
 from stratamail.store.pool import Pool
 from stratamail.store.queue.lanes import GIVEN_UP, REFUSED, UNTRIED, Result
 
+# this file cannot be read, today or tomorrow; any other error of the disk is everybody's
+_UNREADABLE = (errno.EIO, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ELOOP)
 _LONE_DOT = "a dot alone between bare line ends could end it early there, and the server does not offer CHUNKING"
 
 
@@ -47,7 +50,8 @@ class Line:
 @frozen
 class Attempt:
     """``judged`` one for each delivery, in order. ``broken``: the connection failed, or never came about; ``text``
-    says how. ``wait`` and ``cure`` of a reply about the server, which pauses the lane (``server``)."""
+    says how. ``wait`` and ``cure`` of a reply about the server, which pauses the lane (``server``). ``at_mail``: that
+    was a permanent refusal of MAIL, perhaps for its sender."""
 
     judged: tuple[Judged, ...]
     broken: bool = False
@@ -56,6 +60,7 @@ class Attempt:
     cure: str = ""
     text: str = ""
     evidence: Evidence | None = None
+    at_mail: bool = False
 
     @property
     def results(self) -> list[Result]:
@@ -71,6 +76,7 @@ class Caller:
         self._line = line
         self._now = now
         self._session: Session | None = None
+        self._route: Route | None = None
         self._sent = 0
 
     def close(self) -> None:
@@ -87,7 +93,13 @@ class Caller:
     async def _open(self, route: Route) -> Session:
         """The connection to the first of the route's hosts that answers. Raises ``Unreachable`` of the last."""
         session = self._session
-        if session is not None and session.usable and self._sent < route.profile.messages:
+        if (
+            session is not None
+            and session.usable
+            and self._sent < route.profile.messages
+            # the primary may have been moved meanwhile
+            and route == self._route
+        ):
             return session
         self.close()
         failure = Unreachable("resolve", "no host to deliver to")
@@ -107,6 +119,7 @@ class Caller:
                 failure = Unreachable(error.stage, f"{where}: {error.text}", error.reply)
                 continue
             self._sent = 0
+            self._route = route
             return self._session
         raise failure
 
@@ -141,13 +154,14 @@ class Caller:
                 if stored.lone_dot:
                     return _ours(group, _LONE_DOT)
         except (MissingBody, Broken) as error:
-            self.log.error("message {id} cannot be relayed: {error}", id=message.id, error=str(error))
-            return _ours(group, str(error))
+            return self._unreadable(group, str(error))
         except CannotSend as error:
             return _ours(group, error.text)
         except CancelledError:
             raise
         except Exception as error:
+            if isinstance(error, OSError) and error.errno in _UNREADABLE:
+                return self._unreadable(group, f"the stored message {message.id} cannot be read: {error.strerror}")
             # our disk, or our fault: nothing was completed at the peer, and it is no one's refusal
             self.log.failure("message {id} could not be sent", id=message.id)
             self.abort()
@@ -155,7 +169,12 @@ class Caller:
             return Attempt(tuple(_judged(one, Result(one.id, UNTRIED, text)) for one in group), broken=True, text=text)
         finally:
             stored.close()
-        return self._judge(session, group, answers, stored.sha256, again, canary)
+        return self._judge(session, group, answers, stored.sha256, again, canary, route.smart)
+
+    def _unreadable(self, group: Sequence[Delivery], reason: str) -> Attempt:
+        """Held, mail to the world too: a fault of ours is nobody's refusal, and a person may mend it."""
+        self.log.error("message {id} cannot be relayed: {reason}", id=group[0].message.id, reason=reason)
+        return Attempt(tuple(_judged(one, Result(one.id, REFUSED, reason)) for one in group))
 
     async def _send(self, session: Session, group: Sequence[Delivery], stored: Stored) -> Sequence[Answer]:
         message = group[0].message
@@ -173,10 +192,11 @@ class Caller:
         sha256: str,
         again: int,
         canary: bool,
+        smart: bool,
     ) -> Attempt:
         now = self._now()
         found = tuple(
-            judged(one, answer, sha256, now, again, canary) for one, answer in zip(group, answers, strict=True)
+            judged(one, answer, sha256, now, again, canary, smart) for one, answer in zip(group, answers, strict=True)
         )
         broken = any(one.meaning is None for one in found)
         about = next((one for one in found if one.meaning is not None and one.meaning.value == "server"), None)
@@ -194,6 +214,8 @@ class Caller:
         elif about is not None:
             self.close()
         closing = session.connection.closing
+        first = answers[0]
+        at_mail = first.stage == "MAIL" and first.reply is not None and first.reply.permanent
         return Attempt(
             found,
             broken=broken or closing is not None,
@@ -202,6 +224,7 @@ class Caller:
             cure=about.cure if about is not None else "",
             text=text or (about.result.reply if about is not None else ""),
             evidence=evidence,
+            at_mail=at_mail and about is not None and not about.cure,
         )
 
 

@@ -35,8 +35,11 @@ def reportable(delivery: Delivery) -> bool:
     return bool(delivery.message.sender) and delivery.notify.upper() != "NEVER"
 
 
-def judged(delivery: Delivery, answer: Answer, sha256: str, now: int, again: int, canary: bool) -> Judged:
-    """``again`` (µs): when what waits is tried next. A canary's refusal is not believed: it stays owed."""
+def judged(
+    delivery: Delivery, answer: Answer, sha256: str, now: int, again: int, canary: bool, smart: bool = False
+) -> Judged:
+    """``again`` (µs): when what waits is tried next. A canary's refusal is not believed: it stays owed. ``smart``: the
+    answer is a smart host's."""
     if answer.reply is None:
         text = f"connection lost at {answer.stage}: {answer.text}"
         if answer.unknown:
@@ -54,7 +57,7 @@ def judged(delivery: Delivery, answer: Answer, sha256: str, now: int, again: int
     if meaning is Meaning.ACCEPTED:
         return Judged(delivery, Result(delivery.id, ACCEPTED, said, sha256=sha256), meaning)
     if delivery.destination == WORLD:
-        return _world(delivery, answer, text, meaning, now, again, verdict.cure)
+        return _world(delivery, answer, text, meaning, now, again, verdict.cure, smart)
     if meaning is Meaning.SERVER:
         return Judged(delivery, Result(delivery.id, UNTRIED, text), meaning, verdict.wait, verdict.cure)
     if meaning is Meaning.REFUSED:
@@ -64,9 +67,13 @@ def judged(delivery: Delivery, answer: Answer, sha256: str, now: int, again: int
     return Judged(delivery, Result(delivery.id, outcome, text, later), meaning)
 
 
-def _world(delivery: Delivery, answer: Answer, text: str, meaning: Meaning, now: int, again: int, cure: str) -> Judged:
-    """Mail of our users is never held: a refusal comes back as a report. A refusal about us pauses."""
-    about_us = meaning is Meaning.SERVER and (bool(cure) or answer.reply is None or not answer.reply.permanent)
+def _world(
+    delivery: Delivery, answer: Answer, text: str, meaning: Meaning, now: int, again: int, cure: str, smart: bool
+) -> Judged:
+    """Mail of our users is never held: a refusal comes back as a report. A smart host's refusal of us ("relaying
+    denied") pauses; from a recipient's own exchanger it is an answer like any other."""
+    permanent = answer.reply is not None and answer.reply.permanent
+    about_us = meaning is Meaning.SERVER and (not permanent or (bool(cure) and smart))
     if meaning is Meaning.REFUSED or (meaning is Meaning.SERVER and not about_us):
         result = Result(delivery.id, GIVEN_UP, text, notice=reportable(delivery))
         return Judged(delivery, result, Meaning.REFUSED)

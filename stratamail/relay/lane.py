@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
 
-from attrs import frozen
+from attrs import evolve, frozen
 from sqlalchemy.engine import Connection
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall
@@ -22,18 +21,18 @@ from stratamail.profiles.codes import Meaning
 from stratamail.relay.attempt import Attempt, Caller, Line
 from stratamail.relay.canary import IN_A_ROW, Canary
 from stratamail.relay.feed import Feed
-from stratamail.relay.judging import LIFETIME
+from stratamail.relay.judging import LIFETIME, Judged
+from stratamail.relay.records import Access, Records
 from stratamail.relay.routes import Route, Undeliverable, to_primary, to_world
 from stratamail.store.model import PRIMARY, Delivery
-from stratamail.store.queue import alerts, events, lanes
-from stratamail.store.queue.lanes import GIVEN_UP, REFUSED, Result
+from stratamail.store.queue import events, lanes
+from stratamail.store.queue.lanes import ACCEPTED, GIVEN_UP, MESSAGE, REFUSED, UNKNOWN, UNTRIED, Result
 from stratamail.tenancy.directory import Directory
-
-T = TypeVar("T")
-Access = Callable[[Callable[[Connection], Any]], Awaitable[Any]]
 
 # the longest pause between two attempts to reach a host of the world, in seconds
 _LONGEST = 3600.0
+# heads looked through for a good canary
+_HEADS = 10_000
 
 
 @frozen
@@ -62,10 +61,15 @@ class Lane:
         self.name = name
         self._reactor = shared.line.reactor
         self._caller = Caller(shared.line, self._now)
+        self._records = Records(shared.write, self._reactor, destination, name, shared.reports)
         self._canary = Canary()
         self._paused_until = 0.0
         self._failures = 0
         self._forced = False
+        self._urgent = False
+        # refusals of listed recipients in a row, over all streams: what they put on hold goes back at the third
+        self._streak: list[int] = []
+        self._look_at_hold = False
         self._poked = True
         self._signal: Deferred[None] | None = None
         self._timer: IDelayedCall | None = None
@@ -84,18 +88,21 @@ class Lane:
     def poke(self) -> None:
         """There may be something new. A paused lane stays paused."""
         self._poked = True
+        self._look_at_hold = True
         signal, self._signal = self._signal, None
         if signal is not None and not signal.called:
             signal.callback(None)
 
     def attempt_now(self, forced: bool = False) -> None:
         """The primary is back, or a person wants it: no pause; ``forced`` goes beyond a declared hold, canary first."""
-        self._paused_until = 0.0
+        # also when a pause begins meanwhile, with the end of what is on its way
+        self._urgent = True
         self._failures = 0
         self._canary.resume()
-        if forced:
-            self._forced = True
+        if forced or not self.working:
+            # after an outage nothing is believed that was true before it; a lane at work has its own proof
             self._canary.lapse()
+        self._forced = self._forced or forced
         self.poke()
 
     def stop(self) -> None:
@@ -124,8 +131,7 @@ class Lane:
                     raise
                 except Exception:
                     self.log.failure("lane {name} failed, it goes on later", name=self.name)
-                    self._pause(min(30.0, self._shared.retry_every))
-                    self._wake_at(self._paused_until)
+                    await self._stumbled()
                 finally:
                     self.working = False
                     self._caller.close()
@@ -133,6 +139,18 @@ class Lane:
             self._caller.abort()
             if self._timer is not None and self._timer.active():
                 self._timer.cancel()
+
+    async def _stumbled(self) -> None:
+        """A fault of ours: what was on its way has an unknown outcome, the rest waits a moment."""
+        self._caller.abort()
+        self._canary.lapse()
+        self._pause(min(30.0, self._shared.retry_every))
+        self._wake_at(self._paused_until)
+        again = self._again()
+        text = "outcome unknown, the relay stumbled"
+        await self._records.settle(
+            [Result(one, UNKNOWN, text, again, may_hold=False) for one in self._records.marked], []
+        )
 
     async def _wait(self) -> None:
         if not self._poked:
@@ -167,19 +185,28 @@ class Lane:
 
     async def _work(self) -> None:
         forced, self._forced = self._forced, False
+        urgent, self._urgent = self._urgent, False
         self._paced_until = None
+        if urgent:
+            self._paused_until = 0.0
         if self._paused_until > self._reactor.seconds():
             return
+        self._look_at_hold = False
         if not forced and await self._on_hold():
             return
         route = await self._route()
         if route is None:
             return
         while not self._stopping:
-            if self.destination == PRIMARY and not self._canary.proven and not await self._seek(route):
+            if self.destination == PRIMARY and not self._canary.proven and not await self._seek(route, forced):
                 return
             if await self._stream(route, forced):
                 return
+
+    async def _held_back(self, forced: bool) -> bool:
+        """Whether a person has declared a hold since the work began; asked only when something has changed."""
+        changed, self._look_at_hold = self._look_at_hold, False
+        return changed and not forced and await self._on_hold()
 
     async def _on_hold(self) -> bool:
         if self.destination != PRIMARY:
@@ -189,8 +216,10 @@ class Lane:
 
     async def _route(self) -> Route | None:
         if self.destination == PRIMARY:
-            domain = self._shared.directory().domain(self.name)
-            return to_primary(domain) if domain is not None and domain.primaries else None
+            found = self._to_primary()
+            if found is None and await self._heads():
+                await self._records.alert("no-primary", "mail is owed, and the domain has no primary (any more)")
+            return found
         try:
             self._finding = Deferred.fromCoroutine(
                 to_world(self.name, self._shared.smart_host, self._shared.line.resolver)
@@ -207,6 +236,10 @@ class Lane:
             self._finding = None
         return None
 
+    def _to_primary(self) -> Route | None:
+        domain = self._shared.directory().domain(self.name)
+        return to_primary(domain) if domain is not None and domain.primaries else None
+
     async def _give_up_all(self, reply: str) -> None:
         now = self._now()
         await self._expire(now + 1, reply)
@@ -220,19 +253,19 @@ class Lane:
 
     async def _expire(self, before: int, reply: str) -> None:
         now = self._now()
-        if await self._commit(lambda conn: lanes.expire(conn, self.name, before, now, reply)):
+        if await self._records.commit(lambda conn: lanes.expire(conn, self.name, before, now, reply)):
             self._shared.reports()
 
     def _listed(self, address: str) -> bool:
         return self._shared.directory().resolve(address).listed
 
-    async def _seek(self, route: Route) -> bool:
+    async def _seek(self, route: Route, forced: bool) -> bool:
         """Find a canary that is accepted; whether one was. Otherwise the lane is paused, or owes nothing that is
         due."""
-        while not self._stopping:
+        while not self._stopping and not await self._held_back(forced):
             heads = await self._heads()
             worn = self._canary.exhausted(heads)
-            if worn:
+            if worn and not await self._anything_waits():
                 await self._hold_worn(heads)
                 continue
             chosen = self._canary.choose(heads, self._listed)
@@ -241,35 +274,53 @@ class Lane:
                     self._canary.new_round()
                     self._pause(self._shared.retry_every)
                 return False
-            _, marked = await self._settle([], [chosen.id])
+            _, marked = await self._records.settle([], [chosen.id])
             if not marked:
                 # a person was faster; if it is still the head, it will be seen again
                 continue
             attempt = await self._caller.attempt(route, [chosen], self._again(), canary=True)
-            await self._settle(attempt.results, [])
+            await self._records.settle(attempt.results, [])
             self._tell(attempt)
             only = attempt.judged[0]
             if only.accepted:
                 self._canary.accepted()
                 self._canary.forget([chosen.id])
+                self._streak = []
                 self._failures = 0
                 return True
+            if attempt.at_mail:
+                self._canary.turned_away(chosen.message.seq)
             if await self._stops(attempt):
                 return False
             if only.meaning is Meaning.REFUSED and self._canary.refused(chosen.id):
                 self._pause(self._shared.retry_every)
-                await self._alert(
+                await self._records.alert(
                     "canary", f"{only.result.reply}: refused three in a row, nothing is held, we try again"
                 )
                 return False
         return False
 
     async def _heads(self) -> list[Delivery]:
+        """The heads that a canary is chosen from: as many pages as it takes to find a good one among them."""
         now = self._now()
-        found: list[Delivery] = await self._shared.read(
-            lambda conn: lanes.heads(conn, self.destination, self.name, now)
-        )
+        found: list[Delivery] = []
+        after = (0, 0)
+        while len(found) < _HEADS:
+
+            def work(conn: Connection, after: tuple[int, int] = after) -> list[Delivery]:
+                return lanes.heads(conn, self.destination, self.name, now, after=after)
+
+            page: list[Delivery] = await self._shared.read(work)
+            found += page
+            if not page or any(self._canary.fresh(one) and self._listed(one.recipient) for one in page):
+                break
+            after = (page[-1].message.seq, page[-1].id)
         return found
+
+    async def _anything_waits(self) -> bool:
+        """Whether something is owed that was not refused, only deferred: it may be the proof yet."""
+        now = self._now()
+        return await self._shared.read(lambda conn: lanes.next_due(conn, self.destination, self.name, now)) is not None
 
     async def _hold_worn(self, heads: Sequence[Delivery]) -> None:
         """Refused in three rounds, each and all of what can be tried: now they are held."""
@@ -279,56 +330,74 @@ class Lane:
             for one in heads:
                 lanes.hold(conn, [one.id], one.last_reply or "refused in three rounds", now)
 
-        await self._commit(work)
+        await self._records.commit(work)
         self._canary.forget([one.id for one in heads])
 
     async def _stream(self, route: Route, forced: bool) -> bool:
         """Give back what is due, in order. True: nothing more is due, or the lane is paused; False: a canary again."""
         feed = Feed(self._page(forced))
-        blocked: set[str] = set()
-        streak: list[int] = []
         told = self.destination != PRIMARY
         try:
-            group = await self._next(feed, [], blocked, route)
+            # who waits for an older one: the mark would tell, at the price of a commit
+            waiting: set[str] = set()
+            group = await self._next(feed, [], waiting, route, forced)
             while group:
-                attempt = await self._caller.attempt(route, group, self._again(), canary=False)
-                blocked |= {
-                    one.delivery.key
-                    for one in attempt.judged
-                    if one.result.outcome not in ("accepted", REFUSED, GIVEN_UP)
-                }
-                lapsed = self._count(attempt, streak)
+                if self.destination == PRIMARY:
+                    # it may have been moved, or removed, since the last message
+                    now = self._to_primary()
+                    if now is None:
+                        await self._records.settle([Result(one.id, UNTRIED, one.last_reply) for one in group], [])
+                        return True
+                    route = now
+                attempt = self._weighed(group, await self._caller.attempt(route, group, self._again(), canary=False))
+                waiting |= {one.delivery.key for one in attempt.judged if _keeps_waiting(one)}
+                lapsed = self._count(attempt)
                 if not told or attempt.broken:
                     self._tell(attempt)
                     told = True
                 if attempt.broken or attempt.server or lapsed or self._stopping:
-                    await self._settle(attempt.results, [])
+                    back, self._streak = (self._streak, []) if lapsed else ([], self._streak)
+                    await self._records.settle(attempt.results, [], back)
                     if lapsed:
-                        await self._commit(lambda conn: lanes.put_back(conn, streak))
                         self._canary.lapse()
                         return False
                     await self._stops(attempt)
                     return True
                 self._failures = 0
-                group = await self._next(feed, attempt.results, blocked, route)
+                group = await self._next(feed, attempt.results, waiting, route, forced)
             return True
         finally:
             feed.close()
 
-    def _count(self, attempt: Attempt, streak: list[int]) -> bool:
+    def _weighed(self, group: Sequence[Delivery], attempt: Attempt) -> Attempt:
+        """A permanent refusal at MAIL is about us, and pauses; but of a message that was turned away so before, with
+        others accepted since, it is about that message: it is deferred, and must not jam the lane."""
+        if self.destination != PRIMARY or not attempt.at_mail:
+            return attempt
+        if not self._canary.turned_away(group[0].message.seq):
+            return attempt
+        again = self._again()
+        found = [
+            Judged(one.delivery, evolve(one.result, outcome=MESSAGE, again=again), Meaning.MESSAGE)
+            for one in attempt.judged
+        ]
+        return evolve(attempt, judged=tuple(found), server=False)
+
+    def _count(self, attempt: Attempt) -> bool:
         """Keep the row of refusals of listed recipients; whether there are three now. One that was refused as a canary
         before is held without counting: it was asked a second time for that."""
         if self.destination != PRIMARY:
             return False
         for one in attempt.judged:
             if one.accepted:
-                streak.clear()
+                self._streak = []
+                self._canary.forget([one.delivery.id])
             elif one.meaning is Meaning.REFUSED:
                 if one.delivery.id in self._canary.refusals:
                     self._canary.forget([one.delivery.id])
                 elif self._listed(one.delivery.recipient):
-                    streak.append(one.delivery.id)
-        return len(streak) >= IN_A_ROW
+                    self._streak.append(one.delivery.id)
+        return len(self._streak) >= IN_A_ROW
 
     def _page(self, forced: bool) -> Callable[[int], Awaitable[list[Delivery]]]:
         async def page(after: int) -> list[Delivery]:
@@ -346,17 +415,20 @@ class Lane:
 
         return page
 
-    async def _next(self, feed: Feed, results: list[Result], blocked: set[str], route: Route) -> list[Delivery]:
-        """The next message whose recipients could be marked, together with the commit of ``results``; [] at the end."""
+    async def _next(
+        self, feed: Feed, results: list[Result], waiting: set[str], route: Route, forced: bool
+    ) -> list[Delivery]:
+        """The next message whose recipients could be marked, together with the commit of ``results``; [] at the
+        end."""
         while True:
             candidates = await feed.get()
-            if candidates is None or self._stopping:
-                await self._settle(results, [])
+            if candidates is None or self._stopping or await self._held_back(forced):
+                await self._records.settle(results, [])
                 return []
-            ready = [one for one in candidates if one.key not in blocked and self._may_go(one.key, route)]
+            ready = [one for one in candidates if one.key not in waiting and self._may_go(one.key, route)]
             if not ready:
                 continue
-            _, marked = await self._settle(results, [one.id for one in ready])
+            _, marked = await self._records.settle(results, [one.id for one in ready])
             results = []
             known = set(marked)
             chosen = [one for one in ready if one.id in known]
@@ -390,49 +462,16 @@ class Lane:
             self._pause(max(self._shared.retry_every, attempt.wait))
         if attempt.server and (attempt.cure or self.destination == PRIMARY):
             cure = f" Cure: {attempt.cure}." if attempt.cure else ""
-            await self._alert("paused", f"{attempt.text}.{cure} Nothing is held, everything stays queued")
+            await self._records.alert("paused", f"{attempt.text}.{cure} Nothing is held, everything stays queued")
         return True
 
     def _tell(self, attempt: Attempt) -> None:
         if self.destination == PRIMARY and attempt.evidence is not None:
             self._shared.evidence(self.name, attempt.evidence)
 
-    async def _alert(self, kind: str, text: str) -> None:
-        now = self._now()
-        key = f"{kind}/{self.destination}/{self.name}/{' '.join(text.split()[:2])}/{now // 86_400_000_000}"
-        domain = self.name if self.destination == PRIMARY else ""
-        await self._commit(lambda conn: alerts.add(conn, now, domain, kind, key, f"{self.name}: {text}"))
 
-    async def _settle(self, results: list[Result], ids: list[int]) -> tuple[list[lanes.Held], list[int]]:
-        """Results, then marks, in one commit."""
-        if not results and not ids:
-            return [], []
-        now = self._now()
-        done: tuple[list[lanes.Held], list[int]] = await self._commit(
-            lambda conn: lanes.settle(conn, results, now, ids)
-        )
-        if any(result.notice for result in results):
-            self._shared.reports()
-        return done
-
-    async def _commit(self, work: Callable[[Connection], T]) -> T:
-        """Until it is durable: a result that cannot be committed stays here, and the lane sends nothing meanwhile."""
-        delay = 0.5
-        while True:
-            try:
-                done: T = await self._shared.write(work)
-                return done
-            except CancelledError:
-                raise
-            except Exception:
-                self.log.failure(
-                    "lane {name}: a result could not be committed, again in {delay} s", name=self.name, delay=delay
-                )
-            pause: Deferred[None] = Deferred()
-            timer = self._reactor.callLater(delay, pause.callback, None)
-            try:
-                await pause
-            finally:
-                if timer.active():
-                    timer.cancel()
-            delay = min(30.0, delay * 2)
+def _keeps_waiting(one: Judged) -> bool:
+    """Whether the others of its mailbox wait for this one: it stays owed, and has not lost its patience."""
+    if one.result.outcome in (ACCEPTED, REFUSED, GIVEN_UP) or one.delivery.aside:
+        return False
+    return one.delivery.deferrals + (one.result.outcome == MESSAGE) < lanes.PATIENCE

@@ -19,7 +19,7 @@ from twisted.logger import Logger
 from stratamail.mail import dsn
 from stratamail.mail.headers import header_end
 from stratamail.relay.content import Bodies
-from stratamail.relay.lane import Access
+from stratamail.relay.records import Access
 from stratamail.store.bodies import MissingBody
 from stratamail.store.model import Delivery, Message
 from stratamail.store.pool import Pool
@@ -60,16 +60,21 @@ class Notices:
         try:
             owed: list[Delivery] = await self._read(lanes.notices)
             for delivery in owed:
-                if delivery.message.sender:
-                    content = await self._report(delivery)
-                    await self._submit(delivery.message.sender, delivery.domain, content)
-                await self._done(delivery.id)
+                await self._one(delivery)
+        finally:
+            self._working = False
+
+    async def _one(self, delivery: Delivery) -> None:
+        """One that fails keeps no other waiting."""
+        try:
+            if delivery.message.sender:
+                content = await self._report(delivery)
+                await self._submit(delivery.message.sender, delivery.domain, content)
+            await self._done(delivery.id)
         except CancelledError:
             raise
         except Exception:
-            self.log.failure("a report to a sender could not be captured, again later")
-        finally:
-            self._working = False
+            self.log.failure("a report on delivery {id} could not be captured, again later", id=delivery.id)
 
     async def _done(self, id: int) -> None:
         def work(conn: Connection) -> None:

@@ -13,11 +13,12 @@ from stratamail.tenancy.model import Domain, HostPort
 
 @frozen
 class Route:
-    """``hosts`` to try in order, with their TLS policy."""
+    """``hosts`` to try in order, with their TLS policy. ``smart``: a smart host, which must know us."""
 
     hosts: tuple[HostPort, ...]
     tls: str
     profile: Profile
+    smart: bool = False
 
 
 class Undeliverable(Exception):
@@ -39,7 +40,7 @@ async def to_world(name: str, smart_host: str, resolver: Resolver) -> Route:
     """Raises :class:`Undeliverable`, or ``Unreachable`` when the DNS does not answer now."""
     chosen = profile("generic")
     if smart_host:
-        return Route((hostport.parse(smart_host),), "may", chosen)
+        return Route((hostport.parse(smart_host),), "may", chosen, smart=True)
     if name.startswith("["):
         # an address literal (RFC 5321 section 4.1.3)
         return Route((HostPort(name.strip("[]").removeprefix("ipv6:")),), "may", chosen)

@@ -11,6 +11,7 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from stratamail.config import settings as config
@@ -20,8 +21,9 @@ from stratamail.net.resolver import Resolver
 from stratamail.net.smtp import Reactor, Timeouts, TlsClient
 from stratamail.relay.attempt import Line
 from stratamail.relay.content import Bodies
-from stratamail.relay.lane import Access, Lane, Shared
+from stratamail.relay.lane import Lane, Shared
 from stratamail.relay.notices import Notices, SubmitReport
+from stratamail.relay.records import Access
 from stratamail.store.model import PRIMARY, WORLD
 from stratamail.store.pool import Pool
 from stratamail.store.queue import deliveries, lanes
@@ -31,6 +33,8 @@ from stratamail.tenancy.directory import Directory
 _LULL = 0.1
 # how long a message in hand may take at the end, in seconds
 _PATIENCE = 20.0
+# a look at the queue without being told, in seconds: what failed, or was missed, is found again
+_REGULARLY = 60.0
 # lanes to the world that have nothing to do are forgotten beyond so many
 _MANY = 200
 
@@ -72,6 +76,8 @@ class Relay(Service):
         self._look_again = False
         self._looked = -1e9
         self._later: IDelayedCall | None = None
+        self._regular = LoopingCall(self.wake)
+        self._regular.clock = reactor
 
     async def prepare(self) -> None:
         """Before the first lane: marks that an earlier run has left are unknown outcomes."""
@@ -82,11 +88,13 @@ class Relay(Service):
 
     def startService(self) -> None:
         super().startService()  # type: ignore[no-untyped-call]
-        self.wake()
+        self._regular.start(_REGULARLY)
 
     def stopService(self) -> Deferred[None]:
         """Finish the message in hand, at most 20 s; no new one."""
         super().stopService()  # type: ignore[no-untyped-call]
+        if self._regular.running:
+            self._regular.stop()
         if self._later is not None and self._later.active():
             self._later.cancel()
         for lane in list(self._lanes.values()):
@@ -118,9 +126,19 @@ class Relay(Service):
         """A person wants it: the canary now, whatever the primary's state."""
         self._spawn(self._attempt_now(domain, True))
 
+    def resume(self) -> None:
+        """A person wants what is due attempted now: no lane that owes something stays paused. A hold stands."""
+        self._spawn(self._resume())
+
+    async def _resume(self) -> None:
+        found: list[tuple[str, str]] = await self._shared.read(lanes.lanes)
+        for destination, name in found:
+            self._lane(destination, name).attempt_now()
+
     async def _attempt_now(self, domain: str, forced: bool) -> None:
         owed: int = await self._shared.write(lambda conn: deliveries.make_due(conn, domain))
-        if owed:
+        if self.running and (owed or (PRIMARY, domain) in self._lanes):
+            # a lane that owes nothing may stand in a pause that is over now
             self._lane(PRIMARY, domain).attempt_now(forced)
 
     def _look(self) -> None:

@@ -118,14 +118,21 @@ def due(conn: Connection, destination: str, lane: str, now: int, after: int = 0,
     return [read_row(row) for row in rows]
 
 
-def heads(conn: Connection, destination: str, lane: str, now: int, limit: int = 200) -> list[Delivery]:
-    """The oldest due delivery of each mailbox, in order of seq: what a canary is chosen from."""
+def heads(
+    conn: Connection, destination: str, lane: str, now: int, limit: int = 200, after: tuple[int, int] = (0, 0)
+) -> list[Delivery]:
+    """The oldest due delivery of each mailbox, in order of seq, a page above ``after`` (seq and id): what a canary is
+    chosen from."""
     query = JOINED.where(
         _is_owed,
         deliveries.c.destination == destination,
         deliveries.c.lane == lane,
         deliveries.c.next_attempt <= now,
         deliveries.c.trying == sa.false(),
+        sa.or_(
+            deliveries.c.seq > after[0],
+            sa.and_(deliveries.c.seq == after[0], deliveries.c.id > after[1]),
+        ),
         sa.not_(_exists(_older_blocks)),
     )
     rows = conn.execute(query.order_by(deliveries.c.seq, deliveries.c.id).limit(limit)).all()
@@ -210,6 +217,16 @@ def mark_portably(conn: Connection, ids: Sequence[int]) -> list[int]:
         )
         marked += conn.execute(statement).scalars().all()
     return sorted(marked)
+
+
+def unmark(conn: Connection, ids: Sequence[int]) -> None:
+    """Take off marks of a commit whose fate is unknown; only for who alone marks these, before anything was sent."""
+    for one in ids:
+        conn.execute(
+            sa.update(deliveries)
+            .where(deliveries.c.id == one, deliveries.c.trying, _is_owed)
+            .values(trying=False, attempts=deliveries.c.attempts - 1)
+        )
 
 
 def _values(result: Result, row: Any, now: int, proved_since: bool) -> dict[str, Any]:
@@ -312,15 +329,17 @@ def _tell_held(conn: Connection, domain: str, reason: str, now: int) -> None:
         domain,
         "held",
         f"held/{domain}/{kind}/{day}",
-        f"{domain}: the primary refused mail for good: {reason}",
+        f"{domain}: mail is held: {reason}",
     )
 
 
 def settle(
-    conn: Connection, results: Sequence[Result], now: int, ids: Sequence[int] = ()
+    conn: Connection, results: Sequence[Result], now: int, ids: Sequence[int] = (), back: Sequence[int] = ()
 ) -> tuple[list[Held], list[int]]:
-    """:func:`record` and then :func:`mark` in one transaction: a result is durable before the next message goes out."""
+    """:func:`record`, :func:`put_back` and then :func:`mark` in one transaction: a result is durable before the next
+    message goes out, and what goes back is not seen on hold."""
     held = record(conn, results, now)
+    put_back(conn, back)
     return held, mark(conn, ids)
 
 

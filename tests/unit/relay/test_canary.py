@@ -53,10 +53,31 @@ def test_three_in_a_row_pause_and_the_next_round_begins_with_others() -> None:
     assert chosen.id == 1
 
 
-def test_a_round_of_few() -> None:
-    canary, heads = Canary(), [head(1), head(2, "stranger@acme.test")]
-    assert not canary.refused(1)
+def test_strangers_come_after_the_listed_ones_who_are_asked_again_after_each_pause() -> None:
+    canary, heads = Canary(), [head(1), *(head(i, f"stranger{i}@acme.test") for i in range(2, 7))]
+    bursts = []
+    for _ in range(3):
+        burst = []
+        while True:
+            chosen = canary.choose(heads, listed)
+            if chosen is None:
+                break
+            burst.append(chosen.id)
+            if canary.refused(chosen.id):
+                break
+        bursts.append(burst)
+        canary.resume()
+    assert bursts == [[1, 2, 3], [1, 4, 5], [1, 6]]
     assert canary.choose(heads, listed) is None
+
+
+def test_one_that_was_turned_away_at_mail_gives_way() -> None:
+    canary = Canary()
+    assert not canary.turned_away(1)
+    chosen = canary.choose([head(1), head(2)], listed)
+    assert chosen is not None
+    assert chosen.id == 2
+    assert canary.turned_away(1)
 
 
 def test_three_rounds_of_all_exhaust() -> None:

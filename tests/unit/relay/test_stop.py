@@ -1,4 +1,4 @@
-"""A stop of the relay does not wait for what it need not wait for."""
+"""What a person asks of the relay: to stop, without waiting for what need not be waited for; to go on now."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import time
 from twisted.internet.defer import Deferred
 
 from stratamail.relay import lane
-from tests.unit.relay.rig import RelayCase
+from stratamail.store.queue import deliveries
+from tests.unit.relay.rig import RelayCase, state
 
 
 class Stop(RelayCase):
@@ -31,3 +32,17 @@ class Stop(RelayCase):
         assert time.monotonic() - begun < 2
         rows = await self.rows()
         assert [(row.state, row.attempts, row.trying) for row in rows] == [("queued", 0, False)]
+
+
+class Resume(RelayCase):
+    retry_every = 3600.0
+
+    async def test_a_person_s_retry_ends_a_pause(self) -> None:
+        self.sink.stop()
+        await self.put("ann@acme.test")
+        self.relay.startService()
+        await self.until(lambda rows: rows[0].attempts > 0 and not rows[0].trying)
+        self.sink.start()
+        await self.committer.write(lambda conn: deliveries.retry(conn, [1]))
+        self.relay.resume()
+        await self.until(state("delivered"))
