@@ -15,12 +15,13 @@ from stratamail.tenancy.model import Domain, HostPort
 PATIENCE = 10.0
 
 
-def check(domain: Domain, listed: int, owed: Counts, settings: Settings) -> Iterator[Finding]:
-    """Every finding about one domain. ``listed``: how many mailboxes and addresses it has."""
+def check(domain: Domain, listed: int, owed: Counts, untrusted: int, settings: Settings) -> Iterator[Finding]:
+    """Every finding about one domain. ``listed``: how many mailboxes and addresses it has; ``untrusted`` as in
+    :func:`trust`."""
     for host in domain.primaries:
         yield from primary(domain, host, settings)
     yield recipients(domain, listed)
-    yield trust(domain)
+    yield trust(domain, untrusted)
     yield held(domain, owed)
 
 
@@ -87,9 +88,13 @@ def recipients(domain: Domain, listed: int) -> Finding:
     return warning("recipients", domain.name, "nobody is listed: mail is kept and owed, but nobody can read it", cure)
 
 
-def trust(domain: Domain) -> Finding:
+def trust(domain: Domain, untrusted: int = 0) -> Finding:
+    """``untrusted``: recipients that were put off because the peer is not on the list."""
     if domain.trust:
-        return ok("trust", domain.name, ", ".join(str(network) for network in domain.trust))
+        text = ", ".join(str(network) for network in domain.trust)
+        if untrusted:
+            text += f"; {untrusted} recipients were put off from elsewhere: is an address of the filter missing?"
+        return ok("trust", domain.name, text)
     if domain.filter == "none":
         return ok("trust", domain.name, "any peer may give mail, with limits")
     cure = f"name the filter's networks: stratamail domain set {domain.name} --trust CIDR ..."

@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,9 @@ def test_lists_and_held() -> None:
     assert domains.recipients(domain, 0).level == FAILURE
     assert domains.recipients(domain, 3).level == OK
     assert domains.recipients(Domain(1, 1, "a.example"), 0).level == WARNING
+    listed = Domain(1, 1, "a.example", trust=(ip_network("192.0.2.0/24"),))
+    assert domains.trust(listed).text == "192.0.2.0/24"
+    assert "7 recipients were put off" in domains.trust(listed, 7).text
     assert domains.trust(domain).level == WARNING
     assert domains.trust(Domain(1, 1, "a.example")).level == OK
     assert domains.held(domain, Counts(held=2)).level == WARNING
