@@ -195,6 +195,8 @@ class Rooms:
             await self.catalog.claim(self.filing.claim)
         self.watch.wake()
         self.relay.wake()
+        if "retry" in topics:
+            self.relay.resume()
         if flush:
             self.relay.flush(flush)
 

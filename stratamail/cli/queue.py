@@ -88,9 +88,16 @@ def show_delivery(session: Session, target: str, as_json: bool) -> None:
 
 
 def _act(
-    session: Session, targets: Sequence[str], act: Act, states: Sequence[str], as_json: bool, waits: bool = False
+    session: Session,
+    targets: Sequence[str],
+    act: Act,
+    states: Sequence[str],
+    as_json: bool,
+    waits: bool = False,
+    now: bool = False,
 ) -> None:
-    """Do ``act`` to what is named, page by page; say what became of each, and fail when one does not exist."""
+    """Do ``act`` to what is named, page by page; say what became of each, and fail when one does not exist. ``waits``
+    for the outcome of what is on its way; ``now``: its lane does not stay paused."""
     if not targets:
         raise click.UsageError("name what you mean: DOMAIN or ID ...")
     names, ids = chosen(session, targets)
@@ -99,7 +106,7 @@ def _act(
     wanted = list(dict.fromkeys([*wanted, *ids]))
     stopped = waits and not session.poke(wake.QUEUE)
     done = _pages(session, wanted, act, stopped)
-    session.poke(wake.QUEUE)
+    session.poke(wake.QUEUE, *([wake.RETRY] if now else []))
     if waits:
         done = _await(session, done, act)
     missing = [change for change in done if change.outcome in ("unknown", "trying")]
@@ -148,7 +155,7 @@ def _await(session: Session, done: list[Change], act: Act) -> list[Change]:
 @pass_session
 def retry(session: Session, targets: tuple[str, ...], as_json: bool) -> None:
     """Attempt these now, the held ones too."""
-    _act(session, targets, lambda conn, ids, _: deliveries.retry(conn, ids), (*OWED, HELD), as_json)
+    _act(session, targets, lambda conn, ids, _: deliveries.retry(conn, ids), (*OWED, HELD), as_json, now=True)
 
 
 @queue.command("hold")
@@ -170,7 +177,7 @@ def hold(session: Session, targets: tuple[str, ...], as_json: bool) -> None:
 @pass_session
 def release(session: Session, targets: tuple[str, ...], as_json: bool) -> None:
     """Owe held ones again."""
-    _act(session, targets, lambda conn, ids, _: deliveries.release(conn, ids), (HELD,), as_json)
+    _act(session, targets, lambda conn, ids, _: deliveries.release(conn, ids), (HELD,), as_json, now=True)
 
 
 @queue.command("return")

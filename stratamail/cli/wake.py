@@ -8,7 +8,7 @@ import socket
 from collections.abc import Collection
 
 PATIENCE = 90.0
-CATALOG, QUEUE, OUTAGE = "catalog", "queue", "outage"
+CATALOG, QUEUE, OUTAGE, RETRY = "catalog", "queue", "outage", "retry"
 # a path of a UNIX socket has at most 107 bytes; a longer one is reached by way of its open folder
 _LONGEST = 107
 
