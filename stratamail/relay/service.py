@@ -135,15 +135,6 @@ class Relay(Service):
         for destination, name in found:
             self._lane(destination, name).attempt_now()
 
-    def resume(self) -> None:
-        """A person wants what is due attempted now: no lane that owes something stays paused. A hold stands."""
-        self._spawn(self._resume())
-
-    async def _resume(self) -> None:
-        found: list[tuple[str, str]] = await self._shared.read(lanes.lanes)
-        for destination, name in found:
-            self._lane(destination, name).attempt_now()
-
     async def _attempt_now(self, domain: str, forced: bool) -> None:
         owed: int = await self._shared.write(lambda conn: deliveries.make_due(conn, domain))
         if self.running and (owed or (PRIMARY, domain) in self._lanes):
