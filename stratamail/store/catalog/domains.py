@@ -62,7 +62,7 @@ class Domains:
     def remove(self, account: int, name: str) -> list[str]:
         """The addresses of the mailboxes that went too. Whether mail is still owed, the caller has asked the queue."""
         found = self.get(account, name)
-        alias = self._conn.scalar(select(domains.c.name).where(domains.c.alias_of == found.id))
+        alias = self._alias_of(found.id)
         if alias is not None:
             raise Refused(f"{alias} is an alias domain of {found.name}: remove it first")
         ours = select(addresses.c.id).where(addresses.c.domain == found.id)
@@ -82,10 +82,16 @@ class Domains:
             main = self._conn.execute(query).first()
             if main is None or main.alias_of is not None or main.id == domain.id:
                 raise Refused(f"{domain.name} can be an alias only of a main domain of the same account")
+            if self._alias_of(domain.id) is not None:
+                raise Refused(f"{domain.name} has alias domains of its own and cannot be one")
             if self._has_names(domain.id):
                 raise Refused(f"{domain.name} has mailboxes or addresses of its own and cannot be an alias domain")
         elif not domain.primaries:
             raise Refused(f"domain {domain.name} needs a primary: --primary HOST:PORT")
+
+    def _alias_of(self, domain: int) -> str | None:
+        """An alias domain of ``domain``, if it has one."""
+        return self._conn.scalar(select(domains.c.name).where(domains.c.alias_of == domain).limit(1))
 
     def _has_names(self, domain: int) -> bool:
         return any(

@@ -189,6 +189,9 @@ def test_alias_domain(cli: Cli) -> None:
     assert cli.json("mailbox", "show", "anna@acme.test")["address"] == "anna@acme.example"
     assert cli.json("status", "acme.test")["primary"] == "127.0.0.1:2526"
     assert "alias domain" in cli.refused("domain", "remove", "acme.example")
+    cli.ok("domain", "add", "other.example", "--primary", "127.0.0.1:2526")
+    cli.ok("domain", "add", "third.example", "--alias-of", "other.example")
+    assert "alias domains of its own" in cli.refused("domain", "set", "other.example", "--alias-of", "acme.example")
     cli.ok("account", "add", "Acme", "--kind", "customer")
     cli.ok("domain", "set", "acme.example", "--account", "Acme")
     assert cli.json("domain", "show", "acme.test")["account"] == "Acme"
