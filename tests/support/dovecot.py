@@ -1,0 +1,108 @@
+"""Debian's Dovecot as a second opinion on what an IMAP server says of a message: private folder, loopback, no login
+delay. Runs as root or not; everything lies below one new temporary folder."""
+
+from __future__ import annotations
+
+import imaplib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from types import TracebackType
+
+import pytest
+
+from tests.support.ports import free_port
+from tests.support.server import folder
+from tests.support.waiting import until
+
+PROGRAM = shutil.which("dovecot", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+
+_CONFIG = """
+base_dir = {base}/run
+state_dir = {base}/run
+log_path = {base}/log
+protocols = imap
+listen = 127.0.0.1
+ssl = no
+disable_plaintext_auth = no
+default_login_user = {user}
+default_internal_user = {user}
+default_internal_group = {group}
+mail_location = maildir:{base}/home/Maildir
+first_valid_uid = 1
+first_valid_gid = 1
+service imap-login {{
+  chroot =
+  inet_listener imap {{
+    port = {port}
+  }}
+}}
+service anvil {{
+  chroot =
+}}
+service stats {{
+  chroot =
+}}
+passdb {{
+  driver = static
+  args = password=secret
+}}
+userdb {{
+  driver = static
+  args = uid={user} gid={group} home={base}/home
+}}
+namespace inbox {{
+  inbox = yes
+}}
+"""
+
+
+def required() -> None:
+    """Skips the test where there is no Dovecot, or no root to run it as another user."""
+    if PROGRAM is None or os.geteuid():
+        pytest.skip("needs dovecot-imapd and root")
+
+
+class Dovecot:
+    """Runs while it is entered; :meth:`client` is signed in and has a new INBOX selected."""
+
+    def __init__(self) -> None:
+        self.base = folder("dovecot")
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Dovecot:
+        assert PROGRAM is not None
+        config = self.base / "dovecot.conf"
+        config.write_text(_CONFIG.format(base=self.base, port=self.port, user="nobody", group="nogroup"))
+        for name in ("run", "home"):
+            made = self.base / name
+            made.mkdir()
+            shutil.chown(made, "nobody", "nogroup")
+        self._process = subprocess.Popen([PROGRAM, "-F", "-c", str(config)])
+        until(self._answers, f"Dovecot starts; its log: {self.base}/log", 20.0, 0.05)
+        return self
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, Path(self.base, "log").read_text(errors="replace")
+        try:
+            imaplib.IMAP4("127.0.0.1", self.port, timeout=5).logout()
+        except (OSError, imaplib.IMAP4.error):
+            return False
+        return True
+
+    def client(self) -> imaplib.IMAP4:
+        made = imaplib.IMAP4("127.0.0.1", self.port, timeout=20)
+        made.login("anna", "secret")
+        made.select()
+        return made
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(20)
+        shutil.rmtree(self.base, ignore_errors=True)
