@@ -248,6 +248,10 @@ class Box:
         return self._workers.mailboxes.layout.message(message) if message else None
 
     def keep(self, folder: Folder, kind: str, data: list[tuple[int, bytes]]) -> None:
+        """Keep rendered bytes in the index, while there is room: a cache is the first to stop at the disk reserve."""
+        spool = self._workers.spool
+        if spool is not None and not spool.reserve.allows():
+            return
         self._aside(self.within(folder, "keep", kind, data))
 
     def claim_recent(self, folder: Folder) -> None:

@@ -134,6 +134,19 @@ def test_append_stops_at_the_disk_reserve(rig: Rig) -> None:
         rig.spool.reserve.open = True
 
 
+def test_nothing_is_kept_in_the_index_below_the_disk_reserve(rig: Rig) -> None:
+    rig.deliver(1)
+    view = rig.select()
+    rig.spool.reserve.open = False
+    try:
+        assert now(view.headers([1]))[1].endswith(b"\r\n\r\n")
+        assert now(view.cached("header", [1])) == {}
+    finally:
+        rig.spool.reserve.open = True
+    now(view.headers([1]))
+    assert list(now(view.cached("header", [1]))) == [1]
+
+
 def test_mail_that_comes_while_a_folder_is_loaded_is_there_once(rig: Rig) -> None:
     rig.deliver(2)
     box = rig.box()
