@@ -202,15 +202,16 @@ class Rooms:
 
     async def stop(self) -> bool:
         """Everything down again; True when all that was committed is filed and durable."""
-        ready, self._ready = self._ready, False
-        if self._wake is not None:
-            await self._wake.stopListening()
+        self._ready = False
         # the lanes finish what is on its way while the doors do
-        lanes = self.relay.stopService() if ready else succeed(None)
-        if ready:
+        lanes = self.relay.stopService() if hasattr(self, "relay") and self.relay.running else succeed(None)
+        if hasattr(self, "watch") and self.watch.running:
             await self.watch.stopService()
         await self.doors.close()
         await lanes
+        # not sooner: to the command line a server that is not heard is one that has nothing on its way
+        if self._wake is not None:
+            await self._wake.stopListening()
         await self.capture.write_counts()
         clean = False
         if hasattr(self, "filing"):
