@@ -25,7 +25,8 @@ class Reports:
     async def submit(self, recipient: str, domain: str, content: bytes) -> Message:
         """``recipient`` is the sender of what is given back, ``domain`` the protected domain concerned."""
         # null sender: a report is never answered (RFC 5321 section 4.5.5)
-        envelope = Envelope("", (Recipient(recipient),))
+        # an internationalised sender can be named with SMTPUTF8 only (RFC 6531 section 3.4)
+        envelope = Envelope("", (Recipient(recipient),), body="8BITMIME", smtputf8=not recipient.isascii())
         if self._capture.directory().resolve(recipient).domain is not None:
             return await self._capture.take(envelope, content)
         now = self._now()
