@@ -12,6 +12,7 @@ from attrs import evolve
 from stratamail.mail.reply import Unavailable
 from stratamail.outage.declare import declare, end
 from stratamail.relay.attempt import Caller
+from stratamail.store import database
 from stratamail.store.queue import alerts, deliveries
 from stratamail.tenancy.directory import Directory
 from stratamail.tenancy.model import HostPort
@@ -117,6 +118,30 @@ class Jams(RelayCase):
         rows = await self.until(state("delivered"))
         assert [row.attempts for row in rows] == [1, 1]
         assert len(self.sink.messages) == 2
+        assert self.flushLoggedErrors(Unavailable)
+
+    async def test_a_database_that_somebody_keeps_locked(self) -> None:
+        """A result waits in memory, and nothing else goes out meanwhile."""
+        lock = database.connect(self.layout.queue)
+        self.addCleanup(lock.close)
+        seen: list[int] = []
+
+        def script(session: object, step: str, line: bytes) -> object:
+            if step == "dot" and not seen:
+                lock.execute("BEGIN IMMEDIATE")
+                seen.append(1)
+            return None
+
+        self.sink.script = script
+        for _ in range(3):
+            await self.put("ann@acme.test")
+        self.relay.startService()
+        await self.pause(6.5)
+        assert len(self.sink.messages) == 1
+        lock.execute("ROLLBACK")
+        rows = await self.until(state("delivered"))
+        assert [row.attempts for row in rows] == [1, 1, 1]
+        assert len(self.sink.messages) == 3
         assert self.flushLoggedErrors(Unavailable)
 
     async def test_a_spool_file_that_cannot_be_read_is_held_alone(self) -> None:
