@@ -7,6 +7,7 @@ nothing before it) is a :class:`Field` with the name b"". Nothing here touches t
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from attrs import frozen
 
@@ -69,15 +70,24 @@ def first(block: bytes, name: str | bytes) -> bytes | None:
 
 
 def every(block: bytes, name: str | bytes) -> list[bytes]:
-    """The unfolded values of all fields called ``name``, in order."""
+    """The unfolded values of all fields called ``name``, in order: what :func:`fields` finds, much faster, since a
+    search asks it of every message."""
     wanted = _key(name)
-    return [value(block, field) for field in fields(block) if field.name == wanted]
+    if _NAME.fullmatch(wanted + b":") is None:
+        return [value(block, field) for field in fields(block) if field.name == wanted]
+    found = _finder(wanted).findall(block, 0, header_end(block))
+    return [_FOLD.sub(b"", raw).strip(b" \t\r\n") for raw in found]
 
 
 def count(block: bytes, name: str | bytes) -> int:
     """How many fields are called ``name``."""
     wanted = _key(name)
     return sum(field.name == wanted for field in fields(block))
+
+
+@lru_cache(maxsize=200)
+def _finder(name: bytes) -> re.Pattern[bytes]:
+    return re.compile(rb"^" + re.escape(name) + rb"[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)", re.IGNORECASE | re.MULTILINE)
 
 
 def _key(name: str | bytes) -> bytes:

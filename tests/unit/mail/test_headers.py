@@ -49,3 +49,32 @@ def test_fields_cover_the_block_without_gaps(pieces: list[bytes]) -> None:
         assert field.end > field.start
         end = field.end
     assert end <= headers.header_end(block)
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                b"a",
+                b"A: 1",
+                b"a :",
+                b"\ta: no",
+                b"b: x",
+                b":",
+                b" ",
+                b"\r\n",
+                b"\n",
+                b"\n ",
+                b"\r",
+                b"a:\n b",
+                b"",
+                b"a\x00:",
+            ]
+        ),
+        max_size=12,
+    ).map(b"".join),
+    st.sampled_from([b"a", b"A", b"b", b"", b"a ", b"no", b"a:", b"a\x00"]),
+)
+def test_the_fields_of_one_name_are_those_of_the_reader(block: bytes, name: bytes) -> None:
+    expected = [headers.value(block, each) for each in headers.fields(block) if each.name == name.lower()]
+    assert headers.every(block, name) == expected
