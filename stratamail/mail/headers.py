@@ -13,6 +13,7 @@ from attrs import frozen
 
 _BLANK = re.compile(rb"\n\r?\n")
 _FOLD = re.compile(rb"\r?\n")
+_WORD = re.compile(rb"[!-9;-~]+")
 _NAME = re.compile(rb"[!-9;-~]+[ \t]*:")
 
 
@@ -73,7 +74,7 @@ def every(block: bytes, name: str | bytes) -> list[bytes]:
     """The unfolded values of all fields called ``name``, in order: what :func:`fields` finds, much faster, since a
     search asks it of every message."""
     wanted = _key(name)
-    if _NAME.fullmatch(wanted + b":") is None:
+    if _WORD.fullmatch(wanted) is None:
         return [value(block, field) for field in fields(block) if field.name == wanted]
     found = _finder(wanted).findall(block, 0, header_end(block))
     return [_FOLD.sub(b"", raw).strip(b" \t\r\n") for raw in found]
