@@ -11,13 +11,14 @@ import errno
 import hashlib
 import os
 import secrets
+import threading
 from collections.abc import Callable, Iterable
 
 from attrs import frozen
 from twisted.internet.defer import Deferred
 
 from stratamail.mail.reply import DiskFull, Unavailable
-from stratamail.store.durable import SharedFolderSync, make_folder, sync_descriptor
+from stratamail.store.durable import SharedFolderSync, make_folder, sync_descriptor, sync_folder
 from stratamail.store.layout import Layout
 from stratamail.store.pool import Pool
 from stratamail.store.reserve import Reserve
@@ -51,6 +52,7 @@ class Spool:
         self.reserve = reserve
         self._folders = SharedFolderSync()
         self._known: set[str] = set()
+        self._making = threading.Lock()
         # the last thirty bits of an id: a count from a random start, so that two in one unit of time differ
         self._count = secrets.randbits(30)
         self._unit = -1
@@ -73,10 +75,13 @@ class Spool:
         """The folder of ``id``, made when it is new (any thread)."""
         shard = self.layout.shard(id)
         if shard not in self._known:
-            make_folder(shard)
-            if len(self._known) > 1000:
-                self._known = set()
-            self._known.add(shard)
+            with self._making:
+                make_folder(shard)
+                # whoever made it: another thread may not have come to its sync yet, an earlier run never
+                sync_folder(self.layout.spool)
+                if len(self._known) > 1000:
+                    self._known = set()
+                self._known.add(shard)
         return shard
 
     def forget_shards(self) -> None:
