@@ -86,6 +86,9 @@ def judge(reply: Reply, stage: str) -> Verdict:
         if reply.status in ("4.1.7", "4.1.8"):
             return Verdict(Meaning.MESSAGE)
         return Verdict(Meaning.SERVER)
+    if stage == "RCPT" and (reply.status == "5.5.3" or "too many recipients" in reply.text.lower()):
+        # RFC 5321 section 4.5.3.1.10: whatever its code says, the others go in another transaction
+        return Verdict(Meaning.MAILBOX)
     if reply.permanent:
         return Verdict(Meaning.REFUSED)
     if reply.status.startswith(("4.2.", "4.3.", "4.4.")):

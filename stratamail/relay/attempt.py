@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
@@ -23,7 +23,7 @@ from stratamail.profiles.codes import judge
 from stratamail.relay.content import Bodies, Broken, Stored
 from stratamail.relay.judging import Judged, judged, reportable
 from stratamail.relay.routes import Route
-from stratamail.smtp.client import CannotSend
+from stratamail.smtp.client import NEEDS_SMTPUTF8, CannotSend, as_ascii
 from stratamail.store.bodies import MissingBody
 from stratamail.store.model import WORLD, Delivery
 from stratamail.store.pool import Pool
@@ -131,6 +131,12 @@ class Caller:
             session = await self._open(route)
         except Unreachable as error:
             return _unreachable(group, error)
+        fit = [one for one in group if session.offer.smtputf8 or as_ascii(one.recipient).isascii()]
+        if fit and len(fit) < len(group):
+            # the others of the message are not to suffer for it
+            unfit = [one for one in group if one not in fit]
+            attempt = await self.attempt(route, fit, again, canary)
+            return evolve(attempt, judged=attempt.judged + _ours(unfit, NEEDS_SMTPUTF8).judged)
         stored = Stored(message, self._line.bodies, self._line.disk)
         try:
             await stored.open(look=not session.offer.chunking)

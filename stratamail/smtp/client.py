@@ -90,6 +90,9 @@ def read_offer(reply: Reply) -> Offer:
     )
 
 
+NEEDS_SMTPUTF8 = "an address needs SMTPUTF8, and the server does not offer it"
+
+
 class CannotSend(Exception):
     """The peer lacks what this envelope needs; ``text`` is for a person."""
 
@@ -219,7 +222,7 @@ def fitted(
     sender = as_ascii(envelope.sender)
     plain = tuple(evolve(recipient, address=as_ascii(recipient.address)) for recipient in recipients)
     if not (sender.isascii() and all(recipient.address.isascii() for recipient in plain)):
-        raise CannotSend("an address needs SMTPUTF8, and the server does not offer it")
+        raise CannotSend(NEEDS_SMTPUTF8)
     return evolve(envelope, sender=sender), plain
 
 

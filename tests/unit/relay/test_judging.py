@@ -67,6 +67,9 @@ def test_the_world_has_five_days() -> None:
         (Reply(550, "5.2.1", "The user is receiving mail at a ReceivingRatePerm"), "RCPT", WAIT),
         (Reply(450, "4.2.1", "busy"), "RCPT", WAIT),
         (Reply(452, "4.3.1", "storage"), "dot", UNTRIED),
+        (Reply(552, "", "Too many recipients"), "RCPT", WAIT),
+        (Reply(550, "5.5.3", "RESOLVER.ADR.RecipLimit"), "RCPT", WAIT),
+        (Reply(552, "5.2.2", "mailbox full"), "RCPT", REFUSED),
         (Reply(451, "4.6.0", "this message"), "dot", MESSAGE),
     ],
 )

@@ -126,6 +126,16 @@ class Flush(RelayCase):
         assert [row.state for row in rows] == ["held", "delivered"]
         assert self.sink.messages[0].sender == "out@xn--bcher-kva.test"
 
+    async def test_who_needs_smtputf8_is_held_and_the_others_of_the_message_are_served(self) -> None:
+        self.sink.extensions.remove("SMTPUTF8")
+        await self.put("bob@acme.test")
+        await self.put("ann\u00e9@acme.test", "bob@acme.test", "cid@acme.test", smtputf8=True)
+        self.relay.startService()
+        rows = await self.until(state("delivered", "held"))
+        assert [row.state for row in rows] == ["delivered", "held", "delivered", "delivered"]
+        assert "SMTPUTF8" in rows[1].last_reply
+        assert self.sink.messages[1].recipients == ("bob@acme.test", "cid@acme.test")
+
     async def test_a_broken_store_holds_that_delivery_only(self) -> None:
         message = await self.put("ann@acme.test")
         await self.put("bob@acme.test")
