@@ -30,7 +30,7 @@ from stratamail.store.queue import deliveries, lanes
 from stratamail.tenancy.directory import Directory
 
 # a burst of commits becomes one look at the queue
-_LULL = 0.1
+_LULL = 0.2
 # how long a message in hand may take at the end, in seconds
 _PATIENCE = 20.0
 # a look at the queue without being told, in seconds: what failed, or was missed, is found again
