@@ -279,16 +279,18 @@ class SmtpSession(Protocol):
 
         def finished(result: object) -> None:
             self._busy = False
-            if isinstance(result, TwistedFailure):
-                result = self._spoken(result)
-            if self._closing:
-                return
-            then(result)
-            if not self._looping:
-                self._run()
+            try:
+                if isinstance(result, TwistedFailure):
+                    result = self._spoken(result)
+                if self._closing:
+                    return
+                then(result)
+                if not self._looping:
+                    self._run()
+            except Exception:
+                self._broken(TwistedFailure())
 
         done.addBoth(finished)
-        done.addErrback(self._broken)
 
     def _spoken(self, failure: TwistedFailure) -> Reply:
         if failure.check(CancelledError):
