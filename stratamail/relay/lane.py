@@ -99,11 +99,16 @@ class Lane:
         self._urgent = True
         self._failures = 0
         self._canary.resume()
-        if forced or not self.working:
-            # after an outage nothing is believed that was true before it; a lane at work has its own proof
+        if forced:
             self._canary.lapse()
+        self.distrust()
         self._forced = self._forced or forced
         self.poke()
+
+    def distrust(self) -> None:
+        """After an outage nothing is believed that was true before it; a lane at work has its own proof."""
+        if not self.working:
+            self._canary.lapse()
 
     def stop(self) -> None:
         """No further message; the one in hand is finished by :meth:`run`."""
@@ -211,8 +216,16 @@ class Lane:
     async def _on_hold(self) -> bool:
         if self.destination != PRIMARY:
             return False
-        event = await self._shared.read(lambda conn: events.current(conn, self.name))
-        return event is not None and event.hold
+        names = self._same_primary()
+        held: bool = await self._shared.read(lambda conn: _held(conn, names))
+        return held
+
+    def _same_primary(self) -> list[str]:
+        """The domain and, of an alias domain, its main one: a hold of that is a hold of their common primary."""
+        directory = self._shared.directory()
+        domain = directory.domain(self.name)
+        main = domain.alias_of if domain is not None else None
+        return [self.name, *(one.name for one in directory.domains() if main is not None and one.id == main)]
 
     async def _route(self) -> Route | None:
         if self.destination == PRIMARY:
@@ -401,13 +414,11 @@ class Lane:
 
     def _page(self, forced: bool) -> Callable[[int], Awaitable[list[Delivery]]]:
         async def page(after: int) -> list[Delivery]:
-            now = self._now()
+            now, names = self._now(), self._same_primary()
 
             def work(conn: Connection) -> list[Delivery]:
-                if self.destination == PRIMARY and not forced:
-                    event = events.current(conn, self.name)
-                    if event is not None and event.hold:
-                        return []
+                if self.destination == PRIMARY and not forced and _held(conn, names):
+                    return []
                 return lanes.due(conn, self.destination, self.name, now, after)
 
             found: list[Delivery] = await self._shared.read(work)
@@ -475,3 +486,8 @@ def _keeps_waiting(one: Judged) -> bool:
     if one.result.outcome in (ACCEPTED, REFUSED, GIVEN_UP) or one.delivery.aside:
         return False
     return one.delivery.deferrals + (one.result.outcome == MESSAGE) < lanes.PATIENCE
+
+
+def _held(conn: Connection, names: Sequence[str]) -> bool:
+    found = [events.current(conn, name) for name in names]
+    return any(event is not None and event.hold for event in found)

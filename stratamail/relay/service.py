@@ -120,6 +120,10 @@ class Relay(Service):
 
     def recovered(self, domain: str) -> None:
         """The primary is up again: attempt at once, what waits for a later hour too."""
+        lane = self._lanes.get((PRIMARY, domain))
+        if lane is not None:
+            # before anything else goes out
+            lane.distrust()
         self._spawn(self._attempt_now(domain, False))
 
     def flush(self, domain: str) -> None:

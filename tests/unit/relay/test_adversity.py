@@ -331,3 +331,24 @@ class Changes(RelayCase):
         await self.committer.write(lambda conn: end(conn, "acme.test", now + 1))
         self.relay.wake()
         await self.until(state("delivered"))
+
+    async def test_a_hold_of_the_main_domain_holds_its_alias_domains_too(self) -> None:
+        before = self.directory
+
+        def directory() -> Directory:
+            found = before()
+            (alias,) = found.domains()
+            main = evolve(alias, id=9, name="main.test")
+            return Directory([main, evolve(alias, primaries=(), alias_of=9)], found.mailboxes())
+
+        self.directory = directory  # type: ignore[method-assign]
+        self.relay = self.make_relay()
+        now = int(time.time() * 1_000_000)
+        await self.committer.write(lambda conn: declare(conn, "main.test", "move", True, now))
+        await self.put("ann@acme.test")
+        self.relay.startService()
+        await self.pause(0.5)
+        assert await self.states() == ["queued"]
+        await self.committer.write(lambda conn: end(conn, "main.test", now + 1))
+        self.relay.resume()
+        await self.until(state("delivered"))

@@ -11,20 +11,22 @@ from tests.unit.relay.rig import TRACE, RelayCase
 NAMES = ("ann", "bob", "cid", "dan")
 # each may happen so often in one course
 FAULTS = {
-    "connect": (DROP, b"421 4.3.2 not yet\r\n", b"554 5.3.2 half started\r\n", b"\x00garbage\r\n", 0.7),
+    "connect": (DROP, b"421 4.3.2 not yet\r\n", b"554 5.3.2 half started\r\n", b"\x00garbage\r\n"),
     "ehlo": (DROP, b"550 5.3.2 half started\r\n", b"250-no end\r\n350 other\r\n"),
     "mail": (DROP, b"421 4.3.2 closing\r\n", b"451 4.3.2 busy\r\n", b"550 5.7.1 go away\r\n", b"huh\r\n"),
     "rcpt": (DROP, b"450 4.2.1 busy\r\n", b"450 4.7.1 greylisted\r\n", b"421 4.3.2 closing\r\n"),
     "data": (DROP, b"451 4.3.0 no\r\n", b"250 what?\r\n", b"421 4.3.2 closing\r\n"),
     "bdat": (DROP,),
-    "dot": (DROP, b"451 4.3.0 later\r\n", b"354 more\r\n", b"garbage\r\n", b"421 4.3.2 closing\r\n", 0.7),
+    "dot": (DROP, b"451 4.3.0 later\r\n", b"354 more\r\n", b"garbage\r\n", b"421 4.3.2 closing\r\n", 3.0),
     "rset": (DROP, b"421 4.3.2 closing\r\n"),
 }
 
 
 class Chaos(RelayCase):
     retry_every = 0.05
-    timeouts = type(RelayCase.timeouts).all(0.5)
+    timeout = 110
+    # long enough for a busy machine: a silence that nobody scripted would be a cut that nobody counted
+    timeouts = type(RelayCase.timeouts).all(2.0)
 
     async def course(self, seed: int) -> None:
         chance = random.Random(seed)
@@ -65,7 +67,7 @@ class Chaos(RelayCase):
             self.relay = self.make_relay()
             await self.relay.prepare()
             self.relay.startService()
-        rows = await self.until(lambda rows: all(row.state == "delivered" for row in rows), 50)
+        rows = await self.until(lambda rows: all(row.state == "delivered" for row in rows), 90)
         assert all(row.finished for row in rows)
         for who, bodies in sent.items():
             came = [taken.data for taken in self.sink.messages if who in taken.recipients]
