@@ -9,7 +9,9 @@ import codecs
 import os
 import pwd
 
-# Python loads a codec when it is first used; the owner of STATE may not be able to read root's Python
+from stratamail.store import database
+
+# Python loads a codec when it is first used; the owner of STATE may not be able to read where Python and we lie
 _CODECS = ("ascii", "latin-1", "utf-8", "utf-8-sig", "utf-16", "idna", "punycode", "hex", "base64", "quopri")
 
 
@@ -20,6 +22,8 @@ class Privileges:
         self._is_root = os.geteuid() == 0
         for codec in _CODECS:
             codecs.lookup(codec)
+        for name in ("catalog", "queue"):
+            database.migrations(name)
         if user:
             entry = pwd.getpwnam(user)
             self.uid, self.gid = entry.pw_uid, entry.pw_gid

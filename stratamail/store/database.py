@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
-from alembic import command
 from alembic.config import Config
-from alembic.migration import MigrationContext
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.engine import Connection, Engine
@@ -104,20 +106,35 @@ def reading(engine: Engine) -> Iterator[Connection]:
             connection.rollback()
 
 
-def migrate(engine: Engine, name: str) -> None:
-    """Bring the database ``name`` ("queue" or "catalog") to the newest schema; raises :class:`DatabaseTooNew`."""
+@cache
+def migrations(name: str) -> ScriptDirectory:
+    """The migrations of the database ``name``, read once: whoever gives up rights asks before, as the new user may not
+    be able to read where the program lies."""
     config = Config()
     config.set_main_option("script_location", _MIGRATIONS[name].replace("%", "%%"))
     scripts = ScriptDirectory.from_config(config)
+    scripts.get_current_head()
+    return scripts
+
+
+def migrate(engine: Engine, name: str) -> None:
+    """Bring the database ``name`` ("queue" or "catalog") to the newest schema; raises :class:`DatabaseTooNew`."""
+    scripts = migrations(name)
     with engine.connect() as connection:
         current = MigrationContext.configure(connection).get_current_revision()
     if current is not None:
         _check_known(scripts, name, current)
-    if current == scripts.get_current_head():
+    head = scripts.get_current_head()
+    if head is None or current == head:
         return
-    with writing(engine) as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+
+    def steps(revision: Any, context: MigrationContext) -> Any:
+        return scripts._upgrade_revs(head, revision)
+
+    # the transaction is ours, so that a migration is there whole or not at all
+    with writing(engine) as connection, EnvironmentContext(Config(), scripts, fn=steps) as environment:
+        environment.configure(connection=connection, transactional_ddl=False, transaction_per_migration=False)
+        environment.run_migrations()
 
 
 def _check_known(scripts: ScriptDirectory, name: str, revision: str) -> None:
@@ -130,12 +147,6 @@ def _check_known(scripts: ScriptDirectory, name: str, revision: str) -> None:
             f"{name} database has schema {revision}, newer than this program knows (up to "
             f"{scripts.get_current_head()}): install the version that wrote it, or a later one"
         )
-
-
-def run_migrations(connection: Connection, configure: Callable[..., None], run: Callable[[], None]) -> None:
-    """What every ``migrations/env.py`` does; the transaction is the caller's."""
-    configure(connection=connection, transactional_ddl=False, transaction_per_migration=False)
-    run()
 
 
 def driver(connection: Connection) -> sqlite3.Connection:
