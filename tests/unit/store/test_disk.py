@@ -58,12 +58,15 @@ def test_make_folder(tmp_path: Path) -> None:
     durable.make_folder(str(tmp_path / "a" / "b" / "c"))
 
 
-@pytest.mark.parametrize("count", [2, 20])
-def test_sync_many(tmp_path: Path, count: int) -> None:
+@pytest.mark.parametrize(("count", "one_by_one"), [(2, 3), (20, 0)])
+def test_sync_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, one_by_one: int) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(durable.os, "fsync", synced.append)
     names = [str(tmp_path / f"{i}") for i in range(count)]
     for name in names:
         Path(name).write_text("x")
     durable.sync_many(str(tmp_path), names, [str(tmp_path)])
+    assert len(synced) == one_by_one
 
 
 def test_sync_many_tells_of_a_missing_file(tmp_path: Path) -> None:
