@@ -21,11 +21,11 @@ demo: .venv/.runtime
 
 test: lint peers
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered tests/unit tests/protocol
-	$(BIN)/python -m pytest -m "not slow and not bench" tests/security tests/crash tests/interop
+	$(BIN)/python -m pytest tests/security tests/crash tests/interop
 
-test-all: lint peers
-	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered tests/unit tests/protocol
-	$(BIN)/python -m pytest -m "not bench" tests/security tests/crash tests/interop
+# tests.support.sizes reads it
+test-all: export LONG := 1
+test-all: test
 
 bench: .venv/.development peers
 	for name in capture flush visible; do $(BIN)/python -m tests.bench.$$name || exit 1; done

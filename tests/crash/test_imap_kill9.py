@@ -15,6 +15,7 @@ from attrs import define, field
 
 from tests.support.ports import free_port
 from tests.support.server import PASSWORD, Server
+from tests.support.sizes import sized
 
 ADDRESS = "anna@kill.example"
 FOLDERS = ("INBOX", "Archive", "Trash")
@@ -145,7 +146,7 @@ def look(server: Server, known: Known) -> tuple[list[str], set[str]]:
 
 def test_no_uid_names_two_messages_and_no_answer_is_taken_back(server: Server) -> None:
     known = Known()
-    for turn in range(5):
+    for turn in range(sized(5, 25)):
         server.start()
         workers = [Worker(server, known, number, turn) for number in range(CLIENTS)]
         for worker in workers:

@@ -14,11 +14,12 @@ import pytest
 
 from tests.support.server import Server, without_trace
 from tests.support.sink import Sink
+from tests.support.sizes import sized
 from tests.support.talk import Closed, Talk
 
 DOMAIN = "acme.example"
 USERS = tuple(f"user{n}@{DOMAIN}" for n in range(4))
-ROUNDS = 20
+ROUNDS = sized(20, 60)
 CLIENTS = 6
 
 

@@ -19,6 +19,7 @@ import pytest
 from stratamail.store import maildir
 from stratamail.store.index import Index
 from stratamail.store.mailbox_values import Arrival, MailboxError
+from tests.support.sizes import sized
 from tests.unit.store.boxes import ADDRESS, Boxes
 
 FOLDERS = ("INBOX", "Trash", "Archive")
@@ -158,7 +159,7 @@ def cutting(monkeypatch: pytest.MonkeyPatch, cutter: Cutter) -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(sized(12, 80)))
 def test_killed_between_any_two_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     boxes = Boxes(tmp_path)
     story = Story(boxes, seed)
@@ -176,7 +177,7 @@ def test_killed_between_any_two_steps(tmp_path: Path, monkeypatch: pytest.Monkey
         story.check()
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(sized(12, 80)))
 def test_a_power_cut_takes_what_the_index_had_not_synced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:

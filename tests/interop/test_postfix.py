@@ -18,6 +18,7 @@ from stratamail.mail import dkim
 from tests.support import corpus, postfix
 from tests.support.postfix import Delivered, Postfix
 from tests.support.server import PASSWORD, Server, without_trace
+from tests.support.sizes import sized
 from tests.support.waiting import until
 from tests.support.watch import Watcher
 
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.interop
 
 DOMAIN = "acme.example"
 USERS = tuple(f"{name}@{DOMAIN}" for name in ("ben", "carla", "dirk", "eva"))
-COUNT = 300
+COUNT = sized(300, 1200)
 _NUMBER = re.compile(rb"^Message-ID: <sample\.(\d+)@", re.MULTILINE)
 
 

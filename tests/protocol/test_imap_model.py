@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.protocol.imap_harness import Client, House
+from tests.support.sizes import sized
 
 MAIL = b"Subject: x\r\n\r\nbody\r\n"
 UNTAGGED = re.compile(rb"^\* (\d+) (EXISTS|EXPUNGE|FETCH)(.*)$", re.MULTILINE)
@@ -98,7 +99,7 @@ class Mind:
         return [uid for uid in self.uids if uid is not None]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=sized(60, 600), deadline=None)
 @given(STEPS)
 def test_numbers_are_what_the_client_was_told(steps: list[tuple[int, str, int]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

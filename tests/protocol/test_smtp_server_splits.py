@@ -12,6 +12,7 @@ from stratamail.smtp import server_replies as replies
 from stratamail.smtp.server import ServerEngine
 from stratamail.smtp.server_body import ChunkCounter, DataReader
 from stratamail.smtp.server_events import Chunk, Credentials, Data, End, Event, Mail, Offer, Rcpt, StartTls
+from tests.support.sizes import sized
 
 OFFER = Offer("mx.example", 5000, recipients=3, starttls=True, auth="clear")
 
@@ -74,7 +75,7 @@ def run(data: bytes, cuts: list[int]) -> tuple[list[Event], bytes, bool]:
     return events, out, engine.closing
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=sized(300, 3000), deadline=None)
 @given(st.lists(PIECES, max_size=25), st.integers(0, 2**32))
 def test_any_split_gives_the_same_events(pieces: list[bytes], seed: int) -> None:
     data = b"EHLO x\r\n" + b"".join(pieces)
@@ -83,7 +84,7 @@ def test_any_split_gives_the_same_events(pieces: list[bytes], seed: int) -> None
     assert run(data, cuts) == run(data, []) == run(data, list(range(len(data))))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=sized(200, 2000), deadline=None)
 @given(st.binary(max_size=400))
 def test_any_octets_in_any_split_never_break_the_engine(data: bytes) -> None:
     assert run(data, []) == run(data, list(range(len(data))))
@@ -100,7 +101,7 @@ def stuffed(body: bytes) -> bytes:
     return (b"\r\n" + body).replace(b"\r\n.", b"\r\n..")[2:] + b".\r\n"
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=sized(500, 5000), deadline=None)
 @given(LINES, st.integers(0, 2**32))
 def test_data_comes_out_as_it_went_in(parts: list[bytes], seed: int) -> None:
     body = b"".join(parts) + b"\r\n"

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.protocol.imap_harness import House
+from tests.support.sizes import sized
 from tests.unit.mail.test_structure import MIXED
 
 SETS = ["1", "1:*", "*", "2,9:3", "*:1", "4294967295", "0", "1:*,1"]
@@ -77,7 +78,7 @@ COMMANDS = st.one_of(
 ).map(str.lstrip)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=sized(60, 600), deadline=None)
 @given(st.lists(COMMANDS, max_size=25))
 def test_every_command_gets_its_answer(commands: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -6,6 +6,7 @@ import random
 from collections import Counter, defaultdict
 
 from tests.support.sink import DROP, Session
+from tests.support.sizes import sized
 from tests.unit.relay.rig import TRACE, RelayCase
 
 NAMES = ("ann", "bob", "cid", "dan")
@@ -83,5 +84,5 @@ def _add(seed: int) -> None:
     setattr(Chaos, f"test_course_{seed}", test)
 
 
-for _seed in range(4):
+for _seed in range(sized(4, 40)):
     _add(_seed)
