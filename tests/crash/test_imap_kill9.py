@@ -151,15 +151,17 @@ def test_no_uid_names_two_messages_and_no_answer_is_taken_back(server: Server) -
         workers = [Worker(server, known, number, turn) for number in range(CLIENTS)]
         for worker in workers:
             worker.start()
-        time.sleep(0.5 + 0.3 * turn)  # a random moment of their work; there is nothing to wait for
+        time.sleep(0.5 + 0.3 * (turn % 5))  # a random moment of their work; there is nothing to wait for
         server.kill()
         for worker in workers:
             worker.join(20)
         server.start()
         subjects, flagged = look(server, known)
         assert known.wrong == []
-        assert len(subjects) == len(set(subjects))
         found = set(subjects)
+        # a MOVE that was cut before its answer may leave a message in both folders, never in none (RFC 6851 section 3.3)
+        twice = {subject for subject in found if subjects.count(subject) > 1}
+        assert twice <= known.unsure
         assert known.there - known.unsure <= found
         assert not (known.gone - known.unsure) & found
         assert (known.flagged & known.there) - known.unsure <= flagged
