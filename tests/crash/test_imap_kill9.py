@@ -159,7 +159,7 @@ def test_no_uid_names_two_messages_and_no_answer_is_taken_back(server: Server) -
         subjects, flagged = look(server, known)
         assert known.wrong == []
         found = set(subjects)
-        # a MOVE that was cut before its answer may leave a message in both folders, never in none (RFC 6851 section 3.3)
+        # a MOVE cut before its answer may leave a message in both folders, never in none (RFC 6851 section 3.3)
         twice = {subject for subject in found if subjects.count(subject) > 1}
         assert twice <= known.unsure
         assert known.there - known.unsure <= found
