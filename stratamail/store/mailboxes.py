@@ -239,7 +239,7 @@ class Mailboxes:
         index.reserve(source, modseqs=2)
         index.reserve(into, uids=len(rows), modseqs=2)
         with index.change():
-            copies = self._link_copies(address, index, source, into, rows)
+            copies = self._link_copies(address, index, source, into, rows, maildir.MOVED if move else "")
             added = self._insert(index, into, [copy.target for copy in copies])
             gone = [copy.row for copy in copies]
             if move and gone:
@@ -252,13 +252,15 @@ class Mailboxes:
             self._removed(address, source, gone, modseq)
         return Copied(into.uidvalidity, tuple(row.uid for row in gone), tuple(row.uid for row in added))
 
-    def _link_copies(self, address: str, index: Index, source: Folder, into: Folder, rows: list[Row]) -> list[_Copy]:
+    def _link_copies(
+        self, address: str, index: Index, source: Folder, into: Folder, rows: list[Row], mark: str
+    ) -> list[_Copy]:
         here, there = self._path(address, source), self._path(address, into)
         copies = []
         uid = into.uidnext
         keywords: dict[int, int] = {}
         for row in rows:
-            unique = f"{into.uidvalidity:x}-{uid:x}"
+            unique = f"{into.uidvalidity:x}-{uid:x}{mark}"
             message = maildir.message_id(row.base)
             seconds = max(row.date, 0) // 1_000_000
             base = maildir.base(message, row.date, row.size, unique) if message else f"{seconds}.{unique},S={row.size}"

@@ -26,6 +26,8 @@ _LETTERS = {"D": DRAFT, "F": FLAGGED, "P": FORWARDED, "R": ANSWERED, "S": SEEN, 
 _SUFFIXES = [
     "".join(letter for letter, bit in sorted(_LETTERS.items()) if flags & bit) for flags in range(FORWARDED << 1)
 ]
+# ends the copy mark of a file that a move made; an inode, which may stand there too, is never 0
+MOVED = "-0"
 _BASE = re.compile(r"(\d{1,12})\.([0-9a-v]{16})\.([0-9a-f-]+),S=(\d+)")
 _SECONDS = re.compile(r"\d{9,11}(?=\.)")
 _SIZE = re.compile(r",S=(\d+)")
@@ -41,6 +43,12 @@ def message_id(name: str) -> str:
     """The spool id that a name tells, "" when another tool made it."""
     match = _BASE.match(name)
     return match[2] if match else ""
+
+
+def moved(name: str) -> bool:
+    """Whether a move made this file: its copy mark ends with :data:`MOVED`."""
+    match = _BASE.match(name)
+    return match is not None and match[3].endswith(MOVED)
 
 
 def time_of(message: str) -> int:

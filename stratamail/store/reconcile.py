@@ -2,7 +2,7 @@
 
 Writes links below the mailbox and rows in its index. Believes marks only: a name that the index knows without a mark
 and whose file is gone is linked again from the spool; a file that the index does not know gets a UID above all that
-were reserved, in order of seq; a marked name is removed.
+were reserved, in order of seq; a marked name is removed, and so is what a move left that was cut before its commit.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ class Reconciler:
         self._draw = draw_uidvalidity
         self._seq_of = seq_of
         self._spool_path = spool_path
+        self._ids: set[str] | None = None
+        self._taken_in: set[str] = set()
 
     def run(self) -> None:
         index = self._index
@@ -112,6 +114,7 @@ class Reconciler:
             rows = []
             for base, flags, size, date in strangers:
                 rows.append(Row(folder.uidnext, modseq, flags, size, date, base))
+                self._taken_in.add(maildir.message_id(base))
                 folder.uidnext += 1
             index.add(folder, rows)
             index.save(folder)
@@ -142,6 +145,9 @@ class Reconciler:
                 status = os.stat(full)
             except FileNotFoundError:
                 continue
+            if self._unmoved(base):
+                self._unlink(path, below)
+                continue
             if index.by_base(base) is not None:  # another folder's message was moved here by another tool
                 base = f"{base.partition(',')[0]}-{status.st_ino:x},S={status.st_size}"
                 os.rename(full, os.path.join(path, maildir.relative(base, flags)))
@@ -151,6 +157,19 @@ class Reconciler:
             date = maildir.date_of(base)
             taken.append((base, flags, status.st_size, int(status.st_mtime * 1_000_000) if date is None else date))
         return taken
+
+    def _unmoved(self, base: str) -> bool:
+        """Whether a file is the target of a move that the index does not know, and its message is where it was (or can
+        be linked there again): then the message stays there only (RFC 6851 section 3.3)."""
+        if not maildir.moved(base):
+            return False
+        if self._ids is None:
+            index = self._index
+            self._ids = {maildir.message_id(b) for f in index.folders.values() for b in index.load(f).bases}
+        message = maildir.message_id(base)
+        # what this repair has only just taken in proves nothing (after a loss of the index that is everything)
+        known = message in self._ids and message not in self._taken_in
+        return known and os.path.exists(self._spool_path(message))
 
     def _ordered(self, names: list[str]) -> list[str]:
         seqs: dict[str, int] = {}

@@ -212,3 +212,40 @@ def test_a_power_cut_takes_what_the_index_had_not_synced(
             shutil.copy(saved / name, boxes.root)
         boxes.reopen(unclean=True)
         story.check()
+
+
+def test_a_move_cut_before_its_commit_leaves_the_message_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boxes = Boxes(tmp_path)
+    boxes.deliver(2)
+    boxes.mailboxes.copy(ADDRESS, "INBOX", [2], "Archive")
+    with monkeypatch.context() as patch:
+
+        def die(*_: object) -> None:
+            raise Cut
+
+        patch.setattr(Index, "add", die)
+        with pytest.raises(Cut):
+            boxes.mailboxes.move(ADDRESS, "INBOX", [1, 2], "Trash")
+    assert len(os.listdir(os.path.join(boxes.root, ".Trash", "new")) + _cur(boxes, ".Trash")) == 2
+    boxes.reopen(unclean=True)
+    assert (boxes.uids(), boxes.uids("Trash"), len(boxes.uids("Archive"))) == ([1, 2], [], 1)
+    assert _cur(boxes, ".Trash") == os.listdir(os.path.join(boxes.root, ".Trash", "new")) == []
+
+
+def test_what_was_moved_stays_when_the_index_is_lost(tmp_path: Path) -> None:
+    boxes = Boxes(tmp_path)
+    boxes.deliver(1)
+    boxes.mailboxes.copy(ADDRESS, "INBOX", [1], "Archive")
+    boxes.mailboxes.move(ADDRESS, "INBOX", [1], "Trash")
+    boxes.mailboxes.close()
+    for name in os.listdir(boxes.root):
+        if name.startswith("index.sqlite"):
+            os.unlink(os.path.join(boxes.root, name))
+    boxes.reopen(unclean=True)
+    assert [len(boxes.uids(name)) for name in ("INBOX", "Archive", "Trash")] == [0, 1, 1]
+
+
+def _cur(boxes: Boxes, folder: str) -> list[str]:
+    return os.listdir(os.path.join(boxes.root, folder, "cur"))
