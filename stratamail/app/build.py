@@ -103,6 +103,8 @@ class Rooms:
         await self.note(frozenset({"catalog"}), "")
         _calm_collector()
         self._ready = True
+        if self.settings.server.workers:
+            self.log.warn("workers = {count}: this version runs in one process", count=self.settings.server.workers)
         self.log.info("ready: {count} domains", count=len(self.catalog.directory.domains()))
 
     def _make_store(self, unclean: bool) -> None:

@@ -6,6 +6,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+from attrs import asdict
 
 from stratamail.config.load import ConfigError, load, parse
 from stratamail.config.settings import GB, MB, Ratio, Server, Settings
@@ -181,3 +182,13 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes(b'[server]\nhostname = "\xe4"\n')
     with pytest.raises(ConfigError, match="UTF-8"):
         load(str(tmp_path / "latin.toml"))
+
+
+def test_the_annotated_example_names_every_key_with_its_default() -> None:
+    example = Path(__file__).parents[3] / "etc" / "stratamail.toml"
+    assert load(str(example)) == Settings(Server("mx.example.net"))
+    text = example.read_text("utf-8")
+    for table, keys in asdict(Settings(Server("mx.example.net"))).items():
+        assert f"[{table}" in text
+        for key in (key for key, value in keys.items() if not isinstance(value, dict)):
+            assert key.replace("_", "-") in text, f"{table}.{key}"
