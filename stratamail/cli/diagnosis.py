@@ -16,7 +16,7 @@ from stratamail.doctor.finding import FAILURE, OK, WARNING, Finding
 from stratamail.store.catalog.directory import load
 from stratamail.store.catalog.domains import Domains
 from stratamail.store.catalog.schema import OPERATOR
-from stratamail.store.queue import counters, deliveries
+from stratamail.store.queue import alerts, counters, deliveries
 
 _COLOURS = {OK: "green", WARNING: "yellow", FAILURE: "red"}
 
@@ -33,10 +33,11 @@ def doctor(session: Session, domain: str | None, as_json: bool) -> None:
         addresses = {one.domain for one in directory.addresses()}
     with session.look_queue() as conn:
         counts = deliveries.counts(None, conn)
+        told = alerts.listing(None, conn)
         untrusted = {one.name: counters.value(conn, f"untrusted:{one.name}") for one in directory.domains()}
     findings: list[Finding] = []
     if name is None:
-        findings += machine.check(session.settings, session.poke(wake.QUEUE), time.time())
+        findings += machine.check(session.settings, session.poke(wake.QUEUE), time.time(), told)
     for one in directory.domains():
         if name in (None, one.name):
             listed = len(directory.mailboxes(one.name)) + (1 if (one.alias_of or one.id) in addresses else 0)

@@ -1,11 +1,11 @@
-"""This machine: STATE, disk, certificates, ports, alert channels. Blocks for seconds at most; reads only."""
+"""This machine: STATE, disk, certificates, ports, alerts. Blocks for seconds at most; reads only."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
@@ -14,19 +14,23 @@ from stratamail.config.settings import GB, MB, Settings
 from stratamail.doctor.finding import Finding, failure, ok, warning
 from stratamail.doctor.hosts import endpoint_ports
 from stratamail.store.layout import Layout
+from stratamail.store.queue.alerts import Alert
 
 PATIENCE = 3.0
+# seconds
+ALERTS_SHOWN = 7 * 86_400
 SOON = timedelta(days=14)
 
 
-def check(settings: Settings, running: bool, now: float) -> Iterator[Finding]:
-    """Every finding about this machine. ``running``: the server answered at its wake socket; ``now`` in seconds."""
+def check(settings: Settings, running: bool, now: float, stored: Sequence[Alert]) -> Iterator[Finding]:
+    """Every finding about this machine. ``running``: the server answered at its wake socket; ``now`` in seconds;
+    ``stored`` are the alerts."""
     layout = Layout(settings.server.state)
     yield from state(layout)
     yield disk(layout, settings.limits.disk_reserve)
     yield from certificates(settings, now)
     yield from ports(settings, running)
-    yield alerts(settings)
+    yield from alerts(stored, now)
 
 
 def state(layout: Layout) -> Iterator[Finding]:
@@ -146,9 +150,13 @@ def _port(door: str, host: str, port: int) -> Finding:
     return ok("ports", subject, "answers")
 
 
-def alerts(settings: Settings) -> Finding:
-    channels = [name for name in ("smtp", "sms", "webhook") if getattr(settings.alerts, name)]
-    if channels:
-        return ok("alerts", "channels", ", ".join(channels))
-    cure = "name one in [alerts.smtp], [alerts.sms] or [alerts.webhook]"
-    return warning("alerts", "channels", "nobody is told of an outage", cure)
+def alerts(stored: Sequence[Alert], now: float) -> Iterator[Finding]:
+    """What the server had to tell a person in the last week, newest first; no channel carries it yet."""
+    since = (now - ALERTS_SHOWN) * 1_000_000
+    recent = [alert for alert in stored if alert.at >= since]
+    if not recent:
+        yield ok("alerts", "last 7 days", "none; they are shown here, no channel sends them yet")
+    for alert in recent:
+        when = datetime.fromtimestamp(alert.at / 1_000_000, UTC).isoformat(timespec="seconds")
+        cure = "see to it; it is shown for 7 days"
+        yield warning("alerts", f"{when} {alert.domain or 'this server'} {alert.kind}", alert.text, cure)

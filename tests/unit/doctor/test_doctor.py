@@ -18,6 +18,7 @@ from stratamail.doctor.finding import FAILURE, OK, WARNING, Finding
 from stratamail.doctor.hosts import endpoint_ports, is_ours, lookup_problem
 from stratamail.net import certificate
 from stratamail.store.layout import Layout
+from stratamail.store.queue.alerts import Alert
 from stratamail.store.queue.deliveries import Counts
 from stratamail.tenancy.model import Domain, HostPort
 
@@ -183,3 +184,13 @@ def test_hosts() -> None:
     assert is_ours(HostPort("127.0.0.1", 587), listen)
     assert lookup_problem(HostPort("192.0.2.1")) == ""
     assert "not found" in lookup_problem(HostPort("nowhere.invalid"))
+
+
+def test_alerts_of_the_last_week_are_shown() -> None:
+    assert levels(machine.alerts([], NOW)) == [("alerts", OK)]
+    fresh = Alert(2, int((NOW - 60) * 1_000_000), "acme.example", "held", "3 messages were refused")
+    old = Alert(1, int((NOW - 8 * 86_400) * 1_000_000), "", "sync-failed", "The disk fails")
+    found = list(machine.alerts([fresh, old], NOW))
+    assert levels(found) == [("alerts", WARNING)]
+    assert "acme.example held" in found[0].subject
+    assert found[0].text == "3 messages were refused"
