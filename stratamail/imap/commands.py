@@ -6,8 +6,6 @@ are text as the client wrote them. Touches no disk.
 
 from __future__ import annotations
 
-from typing import Literal
-
 from attrs import field, frozen
 
 from stratamail.imap.search import Key
@@ -199,9 +197,6 @@ class Section:
     peek: bool = False
     partial: tuple[int, int] | None = None
     label: str = ""
-
-
-Attribute = Literal["UID", "FLAGS", "INTERNALDATE", "RFC822.SIZE", "ENVELOPE", "BODY", "BODYSTRUCTURE"]
 
 
 @frozen

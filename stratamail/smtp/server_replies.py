@@ -8,7 +8,6 @@ from stratamail.mail.reply import Failure, Reply
 
 OK = Reply(250, "2.0.0", "Ok")
 SENDER_OK = Reply(250, "2.1.0", "Ok")
-RECIPIENT_OK = Reply(250, "2.1.5", "Ok")
 READY = Reply(354, "", "End data with <CR><LF>.<CR><LF>")
 BYE = Reply(221, "2.0.0", "Bye")
 GO_TLS = Reply(220, "2.0.0", "Ready to start TLS")

@@ -84,10 +84,6 @@ class Spool:
                 self._known.add(shard)
         return shard
 
-    def forget_shards(self) -> None:
-        """Folders may have been removed: look again."""
-        self._known = set()
-
     def sync_shard(self, shard: str) -> None:
         self._folders.sync(shard)
 

@@ -85,12 +85,6 @@ def by_seqs(conn: Connection, seqs: Iterable[int]) -> list[Message]:
     return [from_row(row) for row in conn.execute(query, {"seqs": json.dumps(list(seqs))})]
 
 
-def by_ids(conn: Connection, ids: Iterable[str]) -> list[Message]:
-    """In order of seq; those that are unknown are left out."""
-    query = _select().where(text("messages.id IN (SELECT value FROM json_each(:ids))")).order_by(_m.seq)
-    return [from_row(row) for row in conn.execute(query, {"ids": json.dumps(list(ids))})]
-
-
 def seqs_of(conn: Connection, ids: Iterable[str]) -> dict[str, int]:
     """id → seq of the messages that have a row."""
     query = select(_m.id, _m.seq).where(text("messages.id IN (SELECT value FROM json_each(:ids))"))
