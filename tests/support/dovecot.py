@@ -31,6 +31,7 @@ default_internal_user = {user}
 default_internal_group = {group}
 mail_location = maildir:{base}/home/Maildir
 first_valid_uid = 1
+mail_max_userip_connections = 1000
 first_valid_gid = 1
 service imap-login {{
   chroot =
@@ -92,6 +93,12 @@ class Dovecot:
         except (OSError, imaplib.IMAP4.error):
             return False
         return True
+
+    @property
+    def pid(self) -> int:
+        """The process whose children serve the sessions."""
+        assert self._process is not None
+        return self._process.pid
 
     def client(self) -> imaplib.IMAP4:
         made = imaplib.IMAP4("127.0.0.1", self.port, timeout=20)
