@@ -39,7 +39,7 @@ PAGE_FIELDS = "DATE FROM TO SUBJECT CONTENT-TYPE CC REPLY-TO LIST-POST DISPOSITI
 
 def messages(count: int) -> Iterator[tuple[str, int, bytes]]:
     """(file name, time, content): plain text of 3 kB in many words, every eighth an answer to an earlier one."""
-    chosen = random.Random(7)  # noqa: S311  (the same ones each time)
+    chosen = random.Random(7)
     words = ["".join(chosen.choices("abcdefghijklmnopqrstuvwxyz", k=chosen.randint(3, 9))) for _ in range(2000)]
     for n in range(count):
         sent = START + n * 300 + chosen.randint(-5000, 5000)
@@ -49,8 +49,10 @@ def messages(count: int) -> Iterator[tuple[str, int, bytes]]:
         answered = chosen.randrange(n) if n and n % 8 == 0 else None
         head = [
             f"Return-Path: <{name}@example.org>",
-            f"Received: from mx.example.org (mx.example.org [192.0.2.1])\r\n\tby mx.{DOMAIN} with ESMTP id {n:08x};"
-            f"\r\n\t{email.utils.formatdate(sent)}",
+            (
+                f"Received: from mx.example.org (mx.example.org [192.0.2.1])\r\n\tby mx.{DOMAIN} with ESMTP id {n:08x};"
+                f"\r\n\t{email.utils.formatdate(sent)}"
+            ),
             f"From: {name.title()} <{name}@example.org>",
             f"To: User <{USER}>",
             f"Subject: {'Re: ' if answered is not None else ''}{' '.join(chosen.choices(words, k=6))}",
@@ -75,9 +77,9 @@ def fill(count: int, ours: Path, theirs: Path) -> None:
         path.write_bytes(content)
         os.utime(path, (sent, sent))
         os.link(path, theirs / "cur" / name)
-    for root, folders, _ in os.walk(theirs.parent):
+    for below, folders, _ in os.walk(theirs.parent):
         for name in (".", *folders):
-            shutil.chown(Path(root, name), "nobody", "nogroup")
+            shutil.chown(Path(below, name), "nobody", "nogroup")
 
 
 class Connection:
