@@ -1,4 +1,5 @@
-"""The server's ear: bytes in, events out (RFC 3501 section 2.2, RFC 7888 LITERAL+). No transport, clock or disk.
+"""The server's ear: bytes in, events out (RFC 3501 section 2.2, RFC 7888 LITERAL+, RFC 3502 MULTIAPPEND, RFC 3516
+literal8). No transport, clock or disk.
 
 Feed :meth:`ServerEngine.receive`, then take :meth:`ServerEngine.next` until it gives None. One command is in flight:
 the door takes the next event only when it has answered the last. Whatever way the bytes are split, the events are the
@@ -13,7 +14,7 @@ import re
 from attrs import field, frozen
 
 from stratamail.imap.commands import Append, Command
-from stratamail.imap.grammar.folders import append_head
+from stratamail.imap.grammar.folders import append_head, append_message
 from stratamail.imap.grammar.table import parse
 from stratamail.imap.sets import LARGEST
 from stratamail.imap.tokens import Cursor, ParseError
@@ -25,6 +26,8 @@ LINE_AFTER = 2_000_000
 ANSWER = 16_384
 
 _LITERAL = re.compile(rb"\{([0-9]{1,20})(\+?)\}$")
+_MESSAGE_LITERAL = re.compile(rb"~?\{([0-9]{1,20})(\+?)\}$")
+"""What a message is announced with: "~" says that it may hold NUL (RFC 3516 section 4.4)."""
 _TAG = re.compile(rb'[^\x00-\x20(){%*"\\+\x7f-\xff]{1,200}')
 _APPEND = re.compile(rb"APPEND ", re.IGNORECASE)
 
@@ -55,11 +58,12 @@ class Continue:
 @frozen
 class AppendHead:
     """An APPEND whose message waits: call :meth:`ServerEngine.accept` (write ``+ OK`` first when ``waits``) or
-    :meth:`ServerEngine.refuse`."""
+    :meth:`ServerEngine.refuse`. ``more``: a further message of the APPEND whose last one is complete."""
 
     tag: str
     append: Append
     waits: bool
+    more: bool = False
 
 
 @frozen
@@ -71,10 +75,13 @@ class Chunk:
 
 @frozen
 class AppendEnd:
-    """The message is complete; ``error`` when something other than the end of the line followed it."""
+    """The messages are complete; ``error`` when something followed the last that is neither the end of the line nor
+    another message."""
 
     tag: str
     error: str = ""
+    code: str = ""
+    no: bool = False
 
 
 @frozen
@@ -109,6 +116,7 @@ class ServerEngine:
         self._held = 0
         self._need = 0
         self._tag = "*"
+        self._mailbox = ""
 
     @property
     def buffered(self) -> int:
@@ -188,12 +196,28 @@ class ServerEngine:
         line = self._read_line(self.limit)
         if line is None or isinstance(line, Overflow):
             return line
-        ended, tag = self._state == _TAIL, self._tag
-        if not self._skip_literal(line):
+        if self._state == _TAIL:
+            return self._after_message(line)
+        return self._throw_away(line)
+
+    def _after_message(self, line: bytes) -> Event:
+        """What follows a message: the end of the command, or the head of the next one (RFC 3502)."""
+        tag = self._tag
+        if not line.strip(b" "):
             self._restart()
-        if ended:
-            return AppendEnd(tag, "Unexpected text after the message" if line.strip(b" ") else "")
-        return None
+            return AppendEnd(tag)
+        match = _MESSAGE_LITERAL.search(line)
+        try:
+            if match is None or not line.startswith(b" "):
+                raise ParseError("Unexpected text after the message")
+            self._need = int(match.group(1))
+            if self._need > LARGEST:
+                raise ParseError("Message too large", code="TOOBIG", no=True)
+            append = append_message(Cursor([line[1 : match.start()]], []), self._mailbox, self._need)
+        except ParseError as error:
+            return self._throw_away(line) or AppendEnd(tag, error.text, error.code, error.no)
+        self._state = _DECIDE
+        return AppendHead(tag, append, not match.group(2), more=True)
 
     def _answered(self) -> Event | None:
         line = self._read_line(ANSWER)
@@ -218,23 +242,29 @@ class ServerEngine:
         """A line without its end (CRLF; a bare LF is forgiven)."""
         end = self._buffer.find(b"\n", self._scanned)
         if (end if end >= 0 else len(self._buffer)) > limit:
-            self._state = _DEAD
-            self._buffer.clear()
-            return Overflow("Command too long")
+            return self._overflow("Command too long")
         if end < 0:
             self._scanned = len(self._buffer)
             return None
         line = self._take(end + 1)[:-1]
         return line.removesuffix(b"\r")
 
-    def _skip_literal(self, line: bytes) -> bool:
-        """Whether a refused command goes on with a literal that comes unasked."""
+    def _throw_away(self, line: bytes) -> Overflow | None:
+        """Ends a refused command; a literal with which it goes on unasked is read and forgotten."""
         match = _LITERAL.search(line)
-        if match is None or not match.group(2) or int(match.group(1)) > LARGEST:
-            return False
+        if match is None or not match.group(2):
+            self._restart()
+            return None
         self._need = int(match.group(1))
+        if self._need > LARGEST:
+            return self._overflow("Literal too large")
         self._state = _SKIP
-        return True
+        return None
+
+    def _overflow(self, text: str) -> Overflow:
+        self._state = _DEAD
+        self._buffer.clear()
+        return Overflow(text)
 
     def _line(self) -> Event | None:
         line = self._read_line(self.limit - self._held)
@@ -245,9 +275,7 @@ class ServerEngine:
                 return Invalid("*", "Empty command")
             tag, line = self._split_tag(line)
             if not tag:
-                if not self._skip_literal(line):
-                    self._restart()
-                return Invalid("*", "Missing or invalid tag")
+                return self._throw_away(line) or Invalid("*", "Missing or invalid tag")
             self._tag = tag
         match = _LITERAL.search(line)
         if match is not None:
@@ -274,6 +302,7 @@ class ServerEngine:
         tag = self._tag
         append = _APPEND.match(self._texts[0])
         if append is not None and (self._literals or len(self._texts[0]) > append.end()):
+            self._texts[-1] = self._texts[-1].removesuffix(b"~")
             cursor = Cursor([self._texts[0][append.end() :], *self._texts[1:]], self._literals)
             self._need = size
             try:
@@ -282,6 +311,7 @@ class ServerEngine:
                 head = AppendHead(tag, append_head(cursor, size), waits)
             except ParseError as error:
                 return self._refused(Invalid(tag, error.text, error.code, error.no), waits)
+            self._mailbox = head.append.mailbox
             self._state = _DECIDE
             return head
         self._held += len(line) + size
@@ -294,8 +324,6 @@ class ServerEngine:
 
     def _refused(self, answer: Invalid, waits: bool) -> Event:
         if self._need > LARGEST and not waits:
-            self._state = _DEAD
-            self._buffer.clear()
-            return Overflow(answer.text)
+            return self._overflow(answer.text)
         self.refuse(waits)
         return answer

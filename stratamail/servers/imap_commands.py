@@ -20,6 +20,7 @@ from stratamail.servers.imap_signin import SignInCommands
 CAPABILITIES = (
     "IMAP4rev1", "SASL-IR", "LITERAL+", "ID", "ENABLE", "IDLE", "NAMESPACE", "UIDPLUS", "MOVE", "UNSELECT", "CHILDREN",
     "SPECIAL-USE", "LIST-EXTENDED", "LIST-STATUS", "ESEARCH",
+    "MULTIAPPEND",
 )  # fmt: skip
 
 Handler = Callable[[Session, str, Any], Awaitable[Done]]

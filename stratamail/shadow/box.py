@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from attrs import frozen
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -24,7 +24,7 @@ from stratamail.store.mailbox_values import Appended, Arrival, Change, FolderInf
 from stratamail.store.mailboxes import Mailboxes
 from stratamail.store.model import APPENDED, Message, NewMessage, Source
 from stratamail.store.pool import Pool, PoolStopped
-from stratamail.store.spool import Body, Spool
+from stratamail.store.spool import Body, Sealed, Spool
 
 __all__ = ["Box", "FolderInfo", "MailboxError", "Row", "Status", "Upload", "View", "Workers"]
 
@@ -153,16 +153,27 @@ class Box:
         return Upload(spool.new_body(spool.new_id(self._now()), in_file=True), frozenset(flags), date)
 
     async def append(self, name: str, uploads: Sequence[Upload]) -> Appended:
-        """Seal, commit and file what was uploaded; durable when it returns: the rows are marked unfiled until the links
-        are synced. MailboxError "TRYCREATE" or another."""
+        """Seal, commit and file what was uploaded, all of it or nothing (RFC 3502); durable when it returns: the rows
+        are marked unfiled until the links are synced. MailboxError "TRYCREATE" or another."""
         try:
             await self.require(name)
-            arrivals = [await self._commit(name, upload) for upload in uploads]
+            sealed = [await upload.body.seal() for upload in uploads]
         except BaseException:
             for upload in uploads:
-                upload.body.abandon()
+                upload.body.withdraw()
             raise
+        # asked for in one turn of the reactor, the rows are one transaction: a crash keeps all of them or none
+        commits = [
+            Deferred.fromCoroutine(self._commit(name, upload, found))
+            for upload, found in zip(uploads, sealed, strict=True)
+        ]
+        results = await DeferredList(commits, consumeErrors=True)
+        arrivals: list[Arrival] = [result for success, result in results if success]
+        failures: list[Any] = [result for success, result in results if not success]
         seqs = [arrival.seq for arrival in arrivals]
+        if failures:
+            self._workers.appended(seqs)
+            failures[0].raiseException()
         try:
             appended: Appended = await self._files(self._workers.mailboxes.append, name, arrivals)
         except MailboxError:
@@ -183,11 +194,10 @@ class Box:
         except MailboxError as error:
             raise MailboxError(error.text, "TRYCREATE") from error
 
-    async def _commit(self, name: str, upload: Upload) -> Arrival:
+    async def _commit(self, name: str, upload: Upload, sealed: Sealed) -> Arrival:
         workers = self._workers
         assert workers.commit is not None
         body = upload.body
-        sealed = await body.seal()
         now = self._now()
         date = now if upload.date is None else upload.date
         message = await workers.commit(

@@ -109,6 +109,7 @@ class Body:
         self._paused: Deferred[None] | None = None
         self._idle: Deferred[None] | None = None
         self._closed = False
+        self._sealed: Sealed | None = None
         self._reserved = 0
 
     @property
@@ -152,7 +153,10 @@ class Body:
         return Sealed(self.size, hashlib.sha256(body).hexdigest(), body)
 
     async def seal(self) -> Sealed:
-        """The end of the body. A large one is complete, named and synced on return. Raises ``mail.reply.Failure``."""
+        """The end of the body. A large one is complete, named and synced on return; asked again it says the same.
+        Raises ``mail.reply.Failure``."""
+        if self._sealed is not None:
+            return self._sealed
         if not self._spilled and self.failure is None:
             return self.seal_small()
         while self._running:
@@ -177,7 +181,16 @@ class Body:
             raise self.failure or Unavailable(reason="abandoned")
         self._closed = True
         self._uncount()
-        return Sealed(self.size, digest, None)
+        self._sealed = Sealed(self.size, digest, None)
+        return self._sealed
+
+    def withdraw(self) -> None:
+        """As :meth:`abandon`, and a sealed file goes too: only while no row names it. Idempotent."""
+        if self._sealed is None:
+            self.abandon()
+            return
+        self._sealed = None
+        self._disk.run(self._remove_files).addErrback(lambda _: None)
 
     def abandon(self) -> None:
         """The peer went away or was refused: leave nothing behind. Idempotent."""

@@ -137,6 +137,11 @@ def append_head(cursor: Cursor, size: int) -> Append:
     """What stands between APPEND and its literal (RFC 3501 section 6.3.11)."""
     name = cursor.mailbox()
     cursor.space()
+    return append_message(cursor, name, size)
+
+
+def append_message(cursor: Cursor, name: str, size: int) -> Append:
+    """Flags and date of one message of an APPEND, before its literal (RFC 3502 "append-message")."""
     flags: frozenset[str] = frozenset()
     date = None
     if cursor.peek() == b"(":
