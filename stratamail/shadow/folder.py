@@ -144,6 +144,7 @@ class Folder:
             columns.sizes.append(row.size)
             columns.dates.append(row.date)
             columns.bases.append(row.base)
+            columns.saves.append(row.saved)
         columns.uids = columns.uids + array("I", [row.uid for row in rows])
         self.uidnext = rows[-1].uid + 1
         self.highestmodseq = max(self.highestmodseq, rows[-1].modseq)

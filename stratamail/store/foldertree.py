@@ -18,6 +18,15 @@ LONGEST = 240
 """Octets of a folder's directory name (file systems take 255)."""
 
 
+SPECIAL_USE = {
+    "Archive": "\\Archive",
+    "Drafts": "\\Drafts",
+    "Junk": "\\Junk",
+    "Sent": "\\Sent",
+    "Trash": "\\Trash",
+}
+"""RFC 6154, of the names that every mailbox has at first."""
+
 _ASIDE = "deleted."
 
 
@@ -43,12 +52,15 @@ def listing(index: Index) -> list[FolderInfo]:
     subscribed = index.subscriptions()
     implied = {parent for name in index.folders for parent in parents(name)}
     names = sorted(index.folders.keys() | implied | subscribed, key=lambda name: (name != maildir.INBOX, name))
-    return [
-        FolderInfo(
-            name, name in index.folders, name in subscribed, name in implied, name in index.folders or name in implied
+    found = []
+    for name in names:
+        folder = index.folders.get(name)
+        there = folder is not None
+        use, uidvalidity = (folder.use, folder.uidvalidity) if folder else ("", 0)
+        found.append(
+            FolderInfo(name, there, name in subscribed, name in implied, there or name in implied, use, uidvalidity)
         )
-        for name in names
-    ]
+    return found
 
 
 def sweep(root: str) -> None:
@@ -69,17 +81,23 @@ class Tree:
         self._root = root
         self._draw = draw_uidvalidity
 
-    def create(self, name: str) -> int:
+    def create(self, name: str, use: str = "") -> int:
+        """``use`` are special uses divided by spaces; one that another folder has is refused (RFC 6154 section 3)."""
         name = checked(name)
         if name in self._index.folders:
             raise MailboxError("The mailbox exists already", "ALREADYEXISTS")
+        taken = {one.lower() for folder in self._index.folders.values() for one in folder.use.split()}
+        if not taken.isdisjoint(use.lower().split()):
+            raise MailboxError("Another mailbox has this special use", "USEATTR")
         wanted = [folder for folder in [*parents(name), name] if folder not in self._index.folders]
         for folder in wanted:
             self._clear(folder)
             self.touched.update(maildir.make(self._path(folder)))
         with self._index.change():
             for folder in wanted:
-                self._index.create(folder, self._draw())
+                usual = SPECIAL_USE.get(folder, "")
+                given = use if folder == name and use else "" if usual.lower() in taken else usual
+                self._index.create(folder, self._draw(), given)
         return self._index.folders[name].uidvalidity
 
     def delete(self, name: str) -> None:

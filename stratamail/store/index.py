@@ -10,235 +10,36 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from array import array
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
-from attrs import define, field
-
 from stratamail.store import maildir
+from stratamail.store.index_file import Corrupt, IndexFile, corrupt
+from stratamail.store.index_values import Columns, Folder, Row
 
-VERSION = 1
-UID_BLOCK = 1000
-MODSEQ_BLOCK = 10_000
+__all__ = ["KEYWORDS", "Columns", "Corrupt", "Folder", "Index", "Row", "corrupt", "count"]
+
 MARKS_KEPT = 100_000
-LARGEST_UID = 0xFFFFFFFF
 KEYWORDS = maildir.LAST_KEYWORD - maildir.FIRST_KEYWORD + 1
 """How many a folder can hold."""
 
-_SCHEMA = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE folders (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, uidvalidity INTEGER NOT NULL,
-    uidnext INTEGER NOT NULL, reserved INTEGER NOT NULL, modseq INTEGER NOT NULL, recent INTEGER NOT NULL);
-CREATE TABLE keywords (folder INTEGER, bit INTEGER, name TEXT NOT NULL, PRIMARY KEY (folder, bit)) WITHOUT ROWID;
-CREATE TABLE messages (
-    folder INTEGER NOT NULL, uid INTEGER NOT NULL, modseq INTEGER NOT NULL, flags INTEGER NOT NULL,
-    size INTEGER NOT NULL, date INTEGER NOT NULL, base TEXT NOT NULL, PRIMARY KEY (folder, uid)) WITHOUT ROWID;
-CREATE UNIQUE INDEX messages_base ON messages (base);
-CREATE TABLE marks (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, base TEXT NOT NULL UNIQUE, folder INTEGER NOT NULL, uid INTEGER NOT NULL,
-    modseq INTEGER NOT NULL);
-CREATE TABLE subscriptions (name TEXT PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE cache (
-    folder INTEGER, uid INTEGER, kind TEXT, data BLOB NOT NULL, PRIMARY KEY (folder, uid, kind)) WITHOUT ROWID;
-"""
+_ROW = "uid, modseq, flags, size, date, base, saved"
 
 
-class Corrupt(Exception):
-    """The file is no index of ours any more; the Maildir rebuilds it."""
-
-
-class Row(NamedTuple):
-    """One message of a folder. ``flags`` are bits (``maildir``'s and the folder's keywords); ``date`` microseconds."""
-
-    uid: int
-    modseq: int
-    flags: int
-    size: int
-    date: int
-    base: str
-
-
-@define(eq=False)
-class Folder:
-    """A folder's counters as they stand in the index. ``recent`` is the first UID no session was told of as recent."""
-
-    id: int
-    name: str
-    uidvalidity: int
-    uidnext: int
-    reserved: int
-    modseq: int
-    recent: int
-    keywords: list[str | None] = field(factory=list)
-
-
-class Columns:
-    """A folder's messages in ascending UID, as columns: arrays of uid, modseq, flags, size, date, and file names."""
-
-    __slots__ = ("bases", "dates", "flags", "modseqs", "sizes", "uids")
-
-    def __init__(self, rows: Iterable[Row | tuple[int, int, int, int, int, str]] = ()) -> None:
-        columns = list(zip(*rows, strict=True)) or [()] * 6
-        self.uids = array("I", columns[0])
-        self.modseqs = array("Q", columns[1])
-        self.flags = array("Q", columns[2])
-        self.sizes = array("Q", columns[3])
-        self.dates = array("q", columns[4])
-        self.bases: list[str] = list(columns[5])
-
-
-def corrupt(error: sqlite3.DatabaseError) -> bool:
-    """Whether an error of SQLite means that the file itself is broken (not: busy, full, a failing disk)."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_ERROR:
-        return str(error).startswith(("no such table", "no such column", "malformed database schema"))
-    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_MISMATCH)
-
-
-class Index:
-    """Opens or creates the file; raises :class:`Corrupt` when it cannot be used as it is. ``fresh`` tells a new one."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self.fresh = False
-        # places of keywords that this transaction has given, by folder
-        self._given: dict[int, set[int]] = {}
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
-        try:
-            self._open()
-        except sqlite3.DatabaseError as error:
-            self._db.close()
-            if corrupt(error):
-                raise Corrupt(str(error)) from error
-            raise
-        except BaseException:
-            self._db.close()
-            raise
-
-    def _open(self) -> None:
-        db = self._db
-        db.execute("PRAGMA synchronous=NORMAL")
-        db.execute("PRAGMA cache_size=-256")
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
-            if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                raise Corrupt("not an index of ours")
-            # nothing to lose yet: what a power cut leaves of a new file is found out, and built again
-            db.execute("PRAGMA synchronous=OFF")
-            db.execute("PRAGMA journal_mode=WAL")
-            db.execute("BEGIN IMMEDIATE")
-            for statement in _SCHEMA.split(";"):
-                db.execute(statement)
-            db.execute(f"PRAGMA user_version={VERSION}")
-            db.execute("COMMIT")
-            db.execute("PRAGMA synchronous=NORMAL")
-            self.fresh = True
-        elif version != VERSION:
-            raise Corrupt(f"version {version} of the index is not ours")
-        self._meta: dict[str, int] = dict(db.execute("SELECT name, value FROM meta"))
-        self.folders: dict[str, Folder] = {}
-        for row in db.execute("SELECT id, name, uidvalidity, uidnext, reserved, modseq, recent FROM folders"):
-            self.folders[row[1]] = Folder(*row)
-        self._meta["modseq"] = max([self.meta("modseq"), *(folder.modseq for folder in self.folders.values())])
-        self._marked = db.execute("SELECT 1 FROM marks LIMIT 1").fetchone() is not None
-        by_id = {folder.id: folder for folder in self.folders.values()}
-        for folder_id, bit, name in db.execute("SELECT folder, bit, name FROM keywords ORDER BY folder, bit"):
-            if folder_id in by_id:
-                words = by_id[folder_id].keywords
-                words += [None] * (bit - maildir.FIRST_KEYWORD + 1 - len(words))
-                words[bit - maildir.FIRST_KEYWORD] = name
-
-    def close(self) -> None:
-        self._db.close()
-
-    def check(self) -> None:
-        """Look through the whole file; raises :class:`Corrupt`."""
-        if self._db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-            raise Corrupt("quick_check failed")
-
-    # meta
-
-    def meta(self, name: str) -> int:
-        return self._meta.get(name, 0)
-
-    def set_meta(self, name: str, value: int) -> None:
-        self._db.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (name, value))
-        self._meta[name] = value
-
-    # transactions
-
-    @contextlib.contextmanager
-    def change(self, durable: bool = False) -> Iterator[None]:
-        """A transaction. When it fails the counters in memory may be ahead: the caller closes this Index."""
-        if durable:
-            self._db.execute("PRAGMA synchronous=FULL")
-        self._given.clear()
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
-        finally:
-            if durable:
-                self._db.execute("PRAGMA synchronous=NORMAL")
-
-    def reserve(self, folder: Folder, uids: int = 0, modseqs: int = 1) -> None:
-        """Make sure, durably and outside any transaction, that so many numbers may be given. OverflowError at the end
-        of the UIDs."""
-        uid_end = folder.uidnext + uids - 1
-        modseq_end = self.meta("modseq") + modseqs
-        if uid_end > LARGEST_UID:
-            raise OverflowError(f"folder {folder.name} has used up its UIDs")
-        more_uids, more_modseqs = uid_end > folder.reserved, modseq_end > self.meta("modseq-reserved")
-        if not (more_uids or more_modseqs):
-            return
-        with self.change(durable=True):
-            if more_uids:
-                folder.reserved = min(uid_end + UID_BLOCK, LARGEST_UID)
-                self._db.execute("UPDATE folders SET reserved=? WHERE id=?", (folder.reserved, folder.id))
-            if more_modseqs:
-                self.set_meta("modseq-reserved", modseq_end + MODSEQ_BLOCK)
-
-    def skip_reserved(self) -> None:
-        """After an unclean start: numbers go on past what was reserved. Within a transaction."""
-        if self.meta("modseq") < self.meta("modseq-reserved"):
-            self.set_meta("modseq", self.meta("modseq-reserved"))
-        for folder in self.folders.values():
-            folder.modseq = self.meta("modseq")
-            if folder.uidnext <= folder.reserved < LARGEST_UID:
-                folder.uidnext = folder.reserved + 1
-        self.save(*self.folders.values())
-
-    def next_modseq(self, folder: Folder) -> int:
-        """The next of the reserved ones, now the folder's highest. Within a transaction that saves the folder."""
-        modseq = self._meta["modseq"] = self.meta("modseq") + 1
-        folder.modseq = modseq
-        return modseq
-
-    def save(self, *folders: Folder) -> None:
-        """Write the counters of folders; the highest mod-sequence of all is the mailbox's. Within a transaction."""
-        for folder in folders:
-            self._db.execute(
-                "UPDATE folders SET uidnext=?, modseq=?, recent=? WHERE id=?",
-                (folder.uidnext, folder.modseq, folder.recent, folder.id),
-            )
+class Index(IndexFile):
+    """The rows of the file, and what may become of them."""
 
     # folders
 
-    def create(self, name: str, uidvalidity: int) -> Folder:
+    def create(self, name: str, uidvalidity: int, use: str = "") -> Folder:
         modseq = self.meta("modseq")
         cursor = self._db.execute(
-            "INSERT INTO folders (name, uidvalidity, uidnext, reserved, modseq, recent) VALUES (?, ?, 1, 0, ?, 1)",
-            (name, uidvalidity, modseq),
+            "INSERT INTO folders (name, uidvalidity, uidnext, reserved, modseq, recent, use)"
+            " VALUES (?, ?, 1, 0, ?, 1, ?)",
+            (name, uidvalidity, modseq, use),
         )
         assert cursor.lastrowid is not None
-        folder = self.folders[name] = Folder(cursor.lastrowid, name, uidvalidity, 1, 0, modseq, 1)
+        folder = self.folders[name] = Folder(cursor.lastrowid, name, uidvalidity, 1, 0, modseq, 1, use, total=(0, 0))
         return folder
 
     def drop(self, folder: Folder) -> None:
@@ -250,7 +51,7 @@ class Index:
             " WHERE folder=?",
             (folder.id,),
         )
-        for table in ("messages", "cache", "keywords"):
+        for table in ("messages", "cache", "summaries", "keywords"):
             self._db.execute(f"DELETE FROM {table} WHERE folder=?", (folder.id,))  # noqa: S608  (our own names)
         self._db.execute("DELETE FROM folders WHERE id=?", (folder.id,))
         del self.folders[folder.name]
@@ -324,14 +125,16 @@ class Index:
 
     def add(self, folder: Folder, rows: Sequence[Row]) -> None:
         self._db.executemany(
-            "INSERT INTO messages (folder, uid, modseq, flags, size, date, base) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO messages (folder, {_ROW}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  (our own names)
             [(folder.id, *row) for row in rows],
         )
+        self._count(folder, rows, 1)
 
     def load(self, folder: Folder) -> Columns:
         return Columns(
             self._db.execute(
-                "SELECT uid, modseq, flags, size, date, base FROM messages WHERE folder=? ORDER BY uid", (folder.id,)
+                f"SELECT {_ROW} FROM messages WHERE folder=? ORDER BY uid",  # noqa: S608  (our own names)
+                (folder.id,),
             )
         )
 
@@ -341,7 +144,8 @@ class Index:
         found = []
         for uid in uids:
             row = select(
-                "SELECT uid, modseq, flags, size, date, base FROM messages WHERE folder=? AND uid=?", (folder.id, uid)
+                f"SELECT {_ROW} FROM messages WHERE folder=? AND uid=?",  # noqa: S608  (our own names)
+                (folder.id, uid),
             ).fetchone()
             if row is not None:
                 found.append(Row(*row))
@@ -350,14 +154,16 @@ class Index:
     def by_base(self, base: str) -> tuple[int, Row] | None:
         """(folder id, row) of a file name."""
         row = self._db.execute(
-            "SELECT folder, uid, modseq, flags, size, date, base FROM messages WHERE base=?", (base,)
+            f"SELECT folder, {_ROW} FROM messages WHERE base=?",  # noqa: S608  (our own names)
+            (base,),
         ).fetchone()
         return None if row is None else (row[0], Row(*row[1:]))
 
     def by_message(self, id: str) -> list[tuple[int, Row]]:
         """(folder id, row) of every copy of a message. Looks through all names: for repairs only."""
         found = self._db.execute(
-            "SELECT folder, uid, modseq, flags, size, date, base FROM messages WHERE base LIKE ?", (f"%.{id}.%",)
+            f"SELECT folder, {_ROW} FROM messages WHERE base LIKE ?",  # noqa: S608  (our own names)
+            (f"%.{id}.%",),
         )
         return [(row[0], Row(*row[1:])) for row in found]
 
@@ -367,7 +173,7 @@ class Index:
         for i in range(0, len(bases), 500):
             some = bases[i : i + 500]
             holes = ",".join("?" * len(some))
-            query = f"SELECT folder, uid, modseq, flags, size, date, base FROM messages WHERE base IN ({holes})"  # noqa: S608
+            query = f"SELECT folder, {_ROW} FROM messages WHERE base IN ({holes})"  # noqa: S608
             found.update((row[6], (row[0], Row(*row[1:]))) for row in self._db.execute(query, some))
         return found
 
@@ -397,12 +203,29 @@ class Index:
             "INSERT OR IGNORE INTO marks (base, folder, uid, modseq) VALUES (?, ?, ?, ?)",
             [(row.base, folder.id, row.uid, modseq) for row in rows],
         )
-        self._db.executemany("DELETE FROM messages WHERE folder=? AND uid=?", gone)
-        self._db.executemany("DELETE FROM cache WHERE folder=? AND uid=?", gone)
+        for table in ("messages", "cache", "summaries"):
+            self._db.executemany(f"DELETE FROM {table} WHERE folder=? AND uid=?", gone)  # noqa: S608  (our own names)
+        self._count(folder, rows, -1)
 
-    def trim_marks(self) -> None:
-        """Keep no more marks than could ever matter: more messages than that are never unfiled at once."""
-        self._db.execute("DELETE FROM marks WHERE number <= (SELECT max(number) FROM marks) - ?", (MARKS_KEPT,))
+    def trim_marks(self, kept: int = MARKS_KEPT) -> None:
+        """Keep no more marks than could ever matter: more messages than that are never unfiled at once. ``unmarked`` of
+        their folders tells who asks for expunges that some are forgotten."""
+        last = self._db.execute("SELECT max(number) FROM marks").fetchone()[0]
+        if last is None or last <= kept:
+            return
+        by_id = {folder.id: folder for folder in self.folders.values()}
+        trimmed = "SELECT folder, max(modseq) FROM marks WHERE number <= ? GROUP BY folder"
+        for folder_id, modseq in self._db.execute(trimmed, (last - kept,)).fetchall():
+            folder = by_id.get(folder_id)
+            if folder is not None and folder.unmarked < modseq:
+                folder.unmarked = modseq
+                self._db.execute("UPDATE folders SET unmarked=? WHERE id=?", (modseq, folder_id))
+        self._db.execute("DELETE FROM marks WHERE number <= ?", (last - kept,))
+
+    def vanished(self, folder: Folder, since: int) -> tuple[list[int], bool]:
+        """The UIDs expunged with a mod-sequence above ``since``, ascending, and whether those are all of them."""
+        found = self._db.execute("SELECT uid FROM marks WHERE folder=? AND modseq>?", (folder.id, since))
+        return sorted({uid for (uid,) in found}), since >= folder.unmarked
 
     def since(self, folder: Folder, uid: int) -> list[int]:
         """The UIDs from ``uid`` on."""
@@ -412,7 +235,7 @@ class Index:
     def deleted(self, folder: Folder) -> list[Row]:
         """The messages that carry \\Deleted, ascending."""
         found = self._db.execute(
-            "SELECT uid, modseq, flags, size, date, base FROM messages WHERE folder=? AND flags & ? ORDER BY uid",
+            f"SELECT {_ROW} FROM messages WHERE folder=? AND flags & ? ORDER BY uid",  # noqa: S608  (our own names)
             (folder.id, maildir.DELETED),
         )
         return [Row(*row) for row in found]
@@ -424,6 +247,18 @@ class Index:
             (folder.id,),
         ).fetchone()
         return row[0], row[1], row[2]
+
+    def total(self, folder: Folder) -> tuple[int, int]:
+        """(messages, octets), counted once and kept."""
+        if folder.total is None:
+            messages, _, octets = self.counts(folder)
+            folder.total = messages, octets
+        return folder.total
+
+    def _count(self, folder: Folder, rows: Sequence[Row], sign: int) -> None:
+        if folder.total is not None:
+            messages, octets = folder.total
+            folder.total = messages + sign * len(rows), octets + sign * sum(row.size for row in rows)
 
     def dated(self, since: int) -> list[tuple[str, int]]:
         """(file name, flags) of what is dated ``since`` (microseconds) or later, in all folders."""
@@ -448,6 +283,42 @@ class Index:
             " SELECT folder, uid, ?, ? FROM messages WHERE folder=? AND uid=?",
             [(kind, content, folder.id, uid) for uid, content in data],
         )
+
+    def summaries(self, folder: Folder, uids: Iterable[int] | None = None) -> list[tuple[int, bytes]]:
+        """(uid, bytes) of those messages, or of all in ascending UID, that have a summary."""
+        if uids is None:
+            query = "SELECT uid, data FROM summaries WHERE folder=? ORDER BY uid"
+            return self._db.execute(query, (folder.id,)).fetchall()
+        one = "SELECT uid, data FROM summaries WHERE folder=? AND uid=?"
+        rows = (self._db.execute(one, (folder.id, uid)).fetchone() for uid in uids)
+        return [row for row in rows if row is not None]
+
+    def keep_summaries(self, folder: Folder, data: Iterable[tuple[int, bytes]]) -> None:
+        self._db.executemany(
+            "INSERT OR REPLACE INTO summaries (folder, uid, data) SELECT folder, uid, ? FROM messages"
+            " WHERE folder=? AND uid=?",
+            [(content, folder.id, uid) for uid, content in data],
+        )
+
+    def unsummarised(self, folder: Folder, limit: int) -> list[tuple[int, str]]:
+        """(uid, file name) of the first messages without a summary."""
+        found: list[tuple[int, str]] = self._db.execute(
+            "SELECT uid, base FROM messages AS m WHERE folder=? AND uid>=? AND NOT EXISTS"
+            " (SELECT 1 FROM summaries AS s WHERE s.folder=m.folder AND s.uid=m.uid) ORDER BY uid LIMIT ?",
+            (folder.id, folder.summarised, limit),
+        ).fetchall()
+        folder.summarised = found[0][0] if found else folder.uidnext
+        return found
+
+    def inherit(self, source: Folder, into: Folder, pairs: Sequence[tuple[int, int]]) -> None:
+        """Copies, as (UID of the original, UID of the copy), take over what was kept for their originals."""
+        places = [(into.id, target, source.id, uid) for uid, target in pairs]
+        for table, columns in (("cache", "kind, data"), ("summaries", "data")):
+            self._db.executemany(
+                f"INSERT OR REPLACE INTO {table} (folder, uid, {columns})"  # noqa: S608  (our own names)
+                f" SELECT ?, ?, {columns} FROM {table} WHERE folder=? AND uid=?",
+                places,
+            )
 
 
 def count(path: str) -> int:

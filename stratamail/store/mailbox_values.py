@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from stratamail.store.index import Columns, Row
+from stratamail.store.index_values import Columns, Row
 
 Keywords = tuple[str | None, ...]
 
 
 class MailboxError(Exception):
     """A refusal that a mail client may hear: ``code`` is the response code of RFC 5530 or 3501 ("NONEXISTENT",
-    "ALREADYEXISTS", "TRYCREATE", "CANNOT", "LIMIT", "INUSE", "OVERQUOTA") without brackets."""
+    "ALREADYEXISTS", "TRYCREATE", "CANNOT", "LIMIT", "INUSE", "OVERQUOTA", "USEATTR") without brackets."""
 
     def __init__(self, text: str, code: str) -> None:
         super().__init__(text)
@@ -53,13 +53,15 @@ class Copied:
 @frozen
 class FolderInfo:
     """``selectable`` is false for a parent that exists by its children only, and for a subscribed name without a folder
-    (``exists`` false)."""
+    (``exists`` false); both have the UIDVALIDITY 0. ``use`` are its special uses ("\\Sent"), divided by spaces."""
 
     name: str
     selectable: bool = True
     subscribed: bool = False
     children: bool = False
     exists: bool = True
+    use: str = ""
+    uidvalidity: int = 0
 
 
 @frozen

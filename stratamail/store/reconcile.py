@@ -53,7 +53,7 @@ class Reconciler:
         if missing:
             with index.change():
                 for name in missing:
-                    index.create(name, self._draw())
+                    index.create(name, self._draw(), foldertree.SPECIAL_USE.get(name, ""))
                     if new:
                         index.subscribe(name, True)
         for folder in list(index.folders.values()):
@@ -92,13 +92,14 @@ class Reconciler:
         columns = index.load(folder)
         changed: list[tuple[int, int]] = []
         gone: list[Row] = []
-        for uid, modseq, flags, size, date, base in zip(
-            columns.uids, columns.modseqs, columns.flags, columns.sizes, columns.dates, columns.bases, strict=True
-        ):
+        for uid, modseq, flags, size, date, base, saved in zip(
+            columns.uids, columns.modseqs, columns.flags, columns.sizes, columns.dates, columns.bases, columns.saves,
+            strict=True,
+        ):  # fmt: skip
             there = found.pop(base, None)
             if there is None:
                 if not self._link_again(path, base, flags):
-                    gone.append(Row(uid, modseq, flags, size, date, base))
+                    gone.append(Row(uid, modseq, flags, size, date, base, saved))
             elif there[0] != flags & 0xFF:
                 changed.append((uid, flags & ~0xFF | there[0]))
         strangers = self._strangers(path, found)
