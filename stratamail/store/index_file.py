@@ -1,7 +1,7 @@
 """The file of an index: its tables, how older ones are brought up to date, transactions, and numbers given once.
 
-Writes ``mail/<domain>/<user>/index.sqlite``. An older version is altered in place, in one transaction, so that no folder
-ever gets another UIDVALIDITY by it.
+Writes ``mail/<domain>/<user>/index.sqlite``. An older version is altered in place, in one transaction: no folder gets
+another UIDVALIDITY by it.
 """
 
 from __future__ import annotations

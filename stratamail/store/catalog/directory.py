@@ -26,7 +26,7 @@ def load(conn: Connection) -> Directory:
 def _mailboxes(conn: Connection) -> list[Mailbox]:
     # by position, not by name: this is most of the time that loading takes
     m = mailboxes.c
-    query = select(m.id, m.account, m.domain, m.address, m.name, m.state, m.alternate, m.mobile).order_by(m.id)
+    query = select(m.id, m.account, m.domain, m.address, m.name, m.state, m.alternate, m.mobile, m.kind).order_by(m.id)
     numbers: dict[int, int] = {}
     intern = sys.intern
     return [
@@ -39,8 +39,9 @@ def _mailboxes(conn: Connection) -> list[Mailbox]:
             intern(state),
             intern(alternate),
             intern(mobile),
+            intern(kind),
         )
-        for number, account, domain, address, name, state, alternate, mobile in conn.execute(query)
+        for number, account, domain, address, name, state, alternate, mobile, kind in conn.execute(query)
     ]
 
 

@@ -1,6 +1,7 @@
 """The shadow mailboxes that people set up. Reads and writes the table ``mailboxes``; passwords come as hashes.
 
-Removing a mailbox takes its aliases along and its name out of every list; the mail on disk is not touched here.
+Removing a mailbox takes its aliases along and its name out of every list; the mail on disk is not touched here. The
+mailbox of a shared address is made and removed with that address (``store.catalog.addresses``).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from stratamail.store.catalog.admins import plain_email
 from stratamail.store.catalog.names import check_free, place
 from stratamail.store.catalog.schema import addresses, mailboxes, members
 from stratamail.store.catalog.scope import Refused, visible
+from stratamail.tenancy.directory import SHARED
 from stratamail.tenancy.model import Mailbox
 
 ENABLED, DISABLED = "enabled", "disabled"
@@ -82,6 +84,8 @@ class Mailboxes:
         found = self.get(account, address)
         values: dict[str, str] = {}
         if password is not None:
+            if found.kind == SHARED:
+                raise Refused(f"{found.address} is a shared address: its readers sign in as themselves")
             values["password"] = password
         if name is not None:
             values["name"] = check_text(name)
@@ -97,17 +101,24 @@ class Mailboxes:
 
     def remove(self, account: int, address: str) -> Mailbox:
         found = self.get(account, address)
-        of_alias = select(addresses.c.id).where(
-            addresses.c.kind == "alias",
-            addresses.c.id.in_(select(members.c.address).where(members.c.member == found.address)),
-        )
-        aliases = list(self._conn.scalars(of_alias))
-        self._conn.execute(delete(members).where(members.c.address.in_(aliases)))
-        self._conn.execute(delete(addresses).where(addresses.c.id.in_(aliases)))
+        if found.kind == SHARED:
+            raise Refused(f"{found.address} is a shared address: stratamail address remove {found.address}")
+        remove_aliases(self._conn, found)
         mine = select(addresses.c.id).where(addresses.c.account == found.account)
         self._conn.execute(delete(members).where(members.c.member == found.address, members.c.address.in_(mine)))
         self._conn.execute(delete(mailboxes).where(mailboxes.c.id == found.id))
         return found
+
+
+def remove_aliases(conn: Connection, box: Mailbox) -> None:
+    """The other names of a mailbox that goes."""
+    of_alias = select(addresses.c.id).where(
+        addresses.c.kind == "alias",
+        addresses.c.id.in_(select(members.c.address).where(members.c.member == box.address)),
+    )
+    aliases = list(conn.scalars(of_alias))
+    conn.execute(delete(members).where(members.c.address.in_(aliases)))
+    conn.execute(delete(addresses).where(addresses.c.id.in_(aliases)))
 
 
 def password_hash(conn: Connection, mailbox: int) -> str | None:

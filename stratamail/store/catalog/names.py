@@ -29,6 +29,6 @@ def place(conn: Connection, account: int, address: str, new: bool = False) -> tu
 
 
 def check_free(conn: Connection, key: str) -> None:
-    for table, what in ((mailboxes, "a mailbox"), (addresses, "an address")):
+    for table, what in ((addresses, "an address"), (mailboxes, "a mailbox")):
         if conn.scalar(select(table.c.id).where(table.c.address == key)) is not None:
             raise Refused(f"{key} is {what} already")

@@ -44,4 +44,6 @@ def domain(row: Row[Any]) -> Domain:
 
 
 def mailbox(row: Row[Any]) -> Mailbox:
-    return Mailbox(row.id, row.account, row.domain, row.address, row.name, row.state, row.alternate, row.mobile)
+    return Mailbox(
+        row.id, row.account, row.domain, row.address, row.name, row.state, row.alternate, row.mobile, row.kind
+    )

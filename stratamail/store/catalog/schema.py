@@ -65,6 +65,8 @@ mailboxes = Table(
     Column("mobile", Text, nullable=False, server_default=EMPTY),
     # argon2id in its usual encoding; empty: nobody can sign in yet
     Column("password", Text, nullable=False, server_default=EMPTY),
+    # "shared": the mailbox of a shared address, which stands in addresses too
+    Column("kind", String(8), nullable=False, server_default=text("'mailbox'")),
     sqlite_autoincrement=True,
 )
 Index("mailboxes_domain", mailboxes.c.domain)
