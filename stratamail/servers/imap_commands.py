@@ -14,6 +14,7 @@ from stratamail.servers.imap_append import AppendCommand
 from stratamail.servers.imap_fetch import FetchCommand
 from stratamail.servers.imap_folders import FolderCommands
 from stratamail.servers.imap_messages import MessageCommands
+from stratamail.servers.imap_select import SelectCommands
 from stratamail.servers.imap_session import Done, Refusal, Session, State
 from stratamail.servers.imap_signin import SignInCommands
 
@@ -44,6 +45,7 @@ class Commands:
         message_size: int,
     ) -> None:
         self._append = append
+        select = SelectCommands()
         self._message_size = message_size
         self._handlers: dict[type, tuple[Collection[State], Handler]] = {
             ask.Capability: (ANY, signin.capability),
@@ -53,7 +55,7 @@ class Commands:
             ask.Authenticate: (BEFORE, signin.authenticate),
             ask.Enable: (AFTER, signin.enable),
             ask.Namespace: (AFTER, signin.namespace),
-            ask.Select: (AFTER, folders.select),
+            ask.Select: (AFTER, select.select),
             ask.Create: (AFTER, folders.create),
             ask.Delete: (AFTER, folders.delete),
             ask.Rename: (AFTER, folders.rename),
@@ -62,7 +64,7 @@ class Commands:
             ask.List: (AFTER, folders.listing),
             ask.Lsub: (AFTER, folders.lsub),
             ask.Status: (AFTER, folders.status),
-            ask.Idle: (AFTER, folders.idle),
+            ask.Idle: (AFTER, select.idle),
             ask.Check: (SELECTED, signin.noop),
             ask.Close: (SELECTED, messages.close),
             ask.Unselect: (SELECTED, messages.unselect),

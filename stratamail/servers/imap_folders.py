@@ -1,4 +1,4 @@
-"""IMAP commands about folders: SELECT, LIST, CREATE … and IDLE (RFC 3501 section 6.3, RFC 2177, RFC 5258, RFC 6154).
+"""IMAP commands about folders: LIST, CREATE, STATUS … (RFC 3501 section 6.3, RFC 5258, RFC 6154).
 
 Writes nothing to disk itself: the box does.
 """
@@ -9,19 +9,15 @@ from stratamail.imap import listing, render
 from stratamail.imap.commands import (
     Create,
     Delete,
-    Idle,
     List,
     Lsub,
     Rename,
-    Select,
     Status,
     Subscribe,
     Unsubscribe,
 )  # fmt: skip
-from stratamail.imap.engine import Answer
-from stratamail.servers.imap_session import Done, Refusal, Session, State, refused, render_flags
+from stratamail.servers.imap_session import Done, Refusal, Session, refused
 from stratamail.shadow.box import SPECIAL_USE
-from stratamail.shadow.view import View
 from stratamail.store.mailbox_values import FolderInfo
 
 
@@ -30,20 +26,6 @@ class FolderCommands:
 
     def __init__(self, message_size: int) -> None:
         self._message_size = message_size
-
-    async def select(self, session: Session, tag: str, command: Select) -> Done:
-        # a failed SELECT leaves nothing selected (RFC 3501 section 6.3.1)
-        session.leave()
-        box = session.the_box()
-        view = await refused(box.select(command.mailbox, command.read_only, session.changed))
-        if session.state is State.OVER:
-            view.close()
-            raise Refusal("Too late")
-        session.view = view
-        session.known_keywords = view.keywords
-        session.state = State.SELECTED
-        session.write(_opened(view))
-        return Done("Selected", "READ-ONLY" if command.read_only else "READ-WRITE")
 
     async def create(self, session: Session, tag: str, command: Create) -> Done:
         if command.use and SPECIAL_USE.get(command.mailbox) != command.use:
@@ -107,32 +89,6 @@ class FolderCommands:
             "UIDVALIDITY": status.uidvalidity, "UNSEEN": status.unseen, "APPENDLIMIT": self._message_size,
         }  # fmt: skip
         return render.status(name, {item: values[item] for item in items})
-
-    async def idle(self, session: Session, tag: str, command: Idle) -> Done:
-        """RFC 2177: news goes out as it comes, until the client says DONE."""
-        session.link.expect_answer(b"idling")
-        session.tell()
-        session.on_change = session.tell
-        try:
-            event = await session.link.event()
-        finally:
-            session.on_change = None
-        if not isinstance(event, Answer) or event.line.strip().upper() != b"DONE":
-            raise Refusal("Expected DONE", state="BAD")
-        return Done("Idle completed")
-
-
-def _opened(view: View) -> bytes:
-    """The untagged responses of SELECT (RFC 3501 section 6.3.1)."""
-    lines = [
-        render_flags(view),
-        b"* %d EXISTS\r\n* %d RECENT\r\n" % (view.exists, view.recent),
-    ]
-    if view.first_unseen:
-        lines.append(render.condition("*", "OK", "First unseen", f"UNSEEN {view.first_unseen}"))
-    lines.append(render.condition("*", "OK", "UIDs valid", f"UIDVALIDITY {view.uidvalidity}"))
-    lines.append(render.condition("*", "OK", "Predicted next UID", f"UIDNEXT {view.uidnext}"))
-    return b"".join(lines)
 
 
 def _entries(folders: list[FolderInfo]) -> list[listing.Entry]:
