@@ -124,8 +124,9 @@ class Rooms:
         )
 
     def _commit_appended(self, new: NewMessage) -> Deferred[Message]:
-        """What a session appends belongs to its own mailbox, also when a crash cuts it short and a replay files it."""
-        mailbox = self.catalog.directory.mailbox(new.source.user)
+        """What a session appends belongs to the mailbox it is for, also when a crash cuts it short and a replay files
+        it."""
+        mailbox = self.catalog.directory.mailbox_at(new.source.user)
         return self.committer.commit(new if mailbox is None else evolve(new, mailboxes=(mailbox.id,)))
 
     def _make_outside(self) -> None:

@@ -77,7 +77,7 @@ class Catalog:
         found: dict[int, list[str]] = {}
         with database.reading(self._queue) as conn:
             for key in conn.execute(select(unclaimed.c.key).distinct()).scalars():
-                mailbox = directory.mailbox(key)
+                mailbox = directory.mailbox_at(key)
                 if mailbox is not None:
                     found.setdefault(mailbox.id, []).append(key)
         return found

@@ -1,4 +1,4 @@
-"""``stratamail address``: aliases, shared addresses, groups."""
+"""``stratamail address``: aliases, shared addresses (each with a mailbox of its own), groups."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from stratamail.cli import show
+from stratamail.cli.aside import clear_place, set_aside
 from stratamail.cli.options import as_json, pass_session
 from stratamail.cli.session import Session
 from stratamail.store.catalog.addresses import Addresses
@@ -53,6 +54,12 @@ def chosen(alias_of: str | None, shared: tuple[str, ...], group: tuple[str, ...]
     return given[0] if given else None
 
 
+def _set_aside(session: Session, repository: Addresses) -> None:
+    """The server has let go of these shared mailboxes."""
+    for box in repository.gone:
+        set_aside(session.layout, box)
+
+
 @click.group("address")
 def addresses() -> None:
     """Addresses that are no mailboxes: aliases, shared ones, groups."""
@@ -78,7 +85,10 @@ def add(
         raise click.UsageError("what is it? --alias-of MAILBOX, --shared MAILBOX ... or --group ADDRESS ...")
     kind, targets = choice
     with session.change("address.add", address, f"{kind}: {' '.join(targets)}") as conn:
-        found = Addresses(conn).add(OPERATOR, address, kind, targets, send_as)
+        repository = Addresses(conn)
+        found = repository.add(OPERATOR, address, kind, targets, send_as)
+        for key in repository.made:
+            clear_place(session.layout, key)
     show.one(row(found), as_json)
 
 
@@ -122,7 +132,11 @@ def set_address(
     """Change an address. Lists are replaced whole."""
     kind, targets = chosen(alias_of, shared, group) or (None, None)
     with session.change("address.set", address, f"{kind or 'kept'}: {' '.join(targets or ())}") as conn:
-        found = Addresses(conn).set(OPERATOR, address, kind=kind, targets=targets, send_as=send_as or None)
+        repository = Addresses(conn)
+        found = repository.set(OPERATOR, address, kind=kind, targets=targets, send_as=send_as or None)
+        for key in repository.made:
+            clear_place(session.layout, key)
+    _set_aside(session, repository)
     show.one(row(found), as_json)
 
 
@@ -131,7 +145,9 @@ def set_address(
 @as_json
 @pass_session
 def remove(session: Session, address: str, as_json: bool) -> None:
-    """Remove an address."""
+    """Remove an address. The mail of a shared one is set aside on disk."""
     with session.change("address.remove", address) as conn:
-        Addresses(conn).remove(OPERATOR, address)
+        repository = Addresses(conn)
+        repository.remove(OPERATOR, address)
+    _set_aside(session, repository)
     show.one({"removed": address}, as_json)

@@ -13,7 +13,7 @@ from attrs import define, field
 from sqlalchemy import Connection
 
 from stratamail.cli import show
-from stratamail.cli.aside import clear_place
+from stratamail.cli.aside import clear_place, set_aside
 from stratamail.cli.csvfile import ALIAS, MAILBOX, Bad, Entry, NotCsv, read
 from stratamail.cli.options import as_json, pass_session
 from stratamail.cli.session import Session
@@ -24,6 +24,7 @@ from stratamail.store.catalog.mailboxes import DISABLED, Mailboxes
 from stratamail.store.catalog.names import place
 from stratamail.store.catalog.schema import OPERATOR
 from stratamail.store.catalog.scope import Refused
+from stratamail.tenancy.model import Mailbox as Box
 
 
 class _Undo(Exception):
@@ -41,6 +42,7 @@ class Plan:
     still_disabled: list[str] = field(factory=list)
     bad: list[Bad] = field(factory=list)
     new_boxes: list[str] = field(factory=list)
+    gone_boxes: list[Box] = field(factory=list)
 
 
 @click.command("import")
@@ -71,6 +73,9 @@ def import_mailboxes(session: Session, domain: str, file: BinaryIO, sync: bool, 
                 clear_place(session.layout, address)
     except _Undo:
         pass
+    else:
+        for box in plan.gone_boxes:
+            set_aside(session.layout, box)
     plan.bad.sort(key=lambda one: one.line)
     _say(plan, domain, file.name, dry_run, as_json)
     if plan.bad:
@@ -112,7 +117,8 @@ class _Import:
         self._domain = found.alias_of or found.id
         self._name = found.name
         self._plan = plan
-        self._boxes = {box.address: box for box in Mailboxes(conn).all(OPERATOR, self._domain)}
+        # the ones of shared addresses come and go with those
+        self._boxes = {box.address: box for box in Mailboxes(conn).all(OPERATOR, self._domain) if box.kind == MAILBOX}
         self._addresses = {entry.address: entry for entry in Addresses(conn).all(OPERATOR, self._domain)}
         self._seen: dict[str, int] = {}
 
@@ -194,10 +200,13 @@ class _Import:
         if before is None:
             repository.add(OPERATOR, given, kind, members, send_as)
             self._plan.added.append(key)
+            self._plan.new_boxes += repository.made
             return
         if (before.kind, before.members, before.send_as) == (kind, _keys(members), _keys(send_as)):
             return
         after = repository.set(OPERATOR, key, kind=kind, targets=members, send_as=send_as)
+        self._plan.new_boxes += repository.made
+        self._plan.gone_boxes += repository.gone
         if after != before:
             self._plan.changed.append(key)
 
@@ -208,7 +217,9 @@ class _Import:
             named = "kind" in columns or (entry.kind == ALIAS and "aliases" in columns)
             kept = entry.kind == ALIAS and not listed.intersection(entry.members)
             if key not in self._seen and named and not kept:
-                Addresses(self._conn).remove(OPERATOR, key)
+                repository = Addresses(self._conn)
+                repository.remove(OPERATOR, key)
+                self._plan.gone_boxes += repository.gone
                 del self._addresses[key]
                 self._plan.removed.append(key)
         for key, box in self._boxes.items():

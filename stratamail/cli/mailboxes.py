@@ -24,7 +24,7 @@ def row(box: Mailbox, aliases: list[str], messages: int) -> dict[str, Any]:
     """The object of ``mailbox show --json``. Every message can be searched: searching reads what no index holds."""
     return {
         "address": box.address,
-        "kind": "mailbox",
+        "kind": box.kind,
         "name": box.name,
         "state": box.state,
         "aliases": aliases,
@@ -87,7 +87,7 @@ def list_mailboxes(session: Session, domain: str | None, as_json: bool) -> None:
         boxes = Mailboxes(conn).all(OPERATOR, number)
         aliases = _aliases(Addresses(conn).all(OPERATOR, number))
     rows = [row(box, aliases.get(box.address, []), count_messages(session.layout, box.address)) for box in boxes]
-    show.listing(rows, as_json, ("address", "name", "state", "aliases", "messages"), "no mailboxes")
+    show.listing(rows, as_json, ("address", "kind", "name", "state", "aliases", "messages"), "no mailboxes")
 
 
 @mailboxes.command("show")

@@ -9,6 +9,7 @@ An *alias domain* has its main domain's mailboxes and takes every setting (prima
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from attrs import evolve
@@ -17,8 +18,11 @@ from stratamail.mail import address as addresses
 from stratamail.tenancy.model import Address, Domain, Mailbox, Resolution
 
 ALIAS, GROUP, SHARED = "alias", "group", "shared"
+MAILBOX = "mailbox"
 _FOREIGN = Resolution(None)
 POSTMASTER = "postmaster"
+# in a mailbox's name: the delimiter, wildcards, what a client must quote, control characters
+_UNNAMABLE = re.compile(r'[/%*"\\\x00-\x1f\x7f-\x9f\ud800-\udfff]')
 
 
 class Directory:
@@ -46,10 +50,16 @@ class Directory:
             self._of_domain.setdefault(box.domain, []).append(box)
         self._addresses: dict[str, Address] = {}
         self._aliases: dict[str, list[str]] = {}
+        self._read: dict[str, list[Mailbox]] = {}
         for entry in addresses:
             self._addresses[entry.address] = entry
             if entry.kind == ALIAS and entry.members:
                 self._aliases.setdefault(entry.members[0], []).append(entry.address)
+            box = self._boxes.get(entry.address) if entry.kind == SHARED else None
+            if box is not None:
+                for reader in entry.members:
+                    self._read.setdefault(reader, []).append(box)
+        self._names = _names(box for box in self._by_id.values() if box.kind == SHARED)
 
     def domains(self) -> list[Domain]:
         """Every protected domain, alias domains included, in order of their ids."""
@@ -80,8 +90,14 @@ class Directory:
         return self._by_id.get(id)
 
     def mailbox(self, login: str) -> Mailbox | None:
-        """The mailbox that a person signing in as ``login`` means: its address or an alias of it, in any case."""
-        name = self._canonical(addresses.key(login))
+        """The mailbox that a person signing in as ``login`` means: its address or an alias of it, in any case. Nobody
+        signs in to a shared one."""
+        box = self.mailbox_at(login)
+        return None if box is None or box.kind == SHARED else box
+
+    def mailbox_at(self, address: str) -> Mailbox | None:
+        """The mailbox, a shared one too, that has ``address`` or an alias of that name, in any case."""
+        name = self._canonical(addresses.key(address))
         box = self._boxes.get(name)
         if box is not None:
             return box
@@ -89,6 +105,12 @@ class Directory:
         if entry is not None and entry.kind == ALIAS and entry.members:
             return self._boxes.get(entry.members[0])
         return None
+
+    def shared_with(self, mailbox: Mailbox) -> dict[str, Mailbox]:
+        """The shared mailboxes that ``mailbox`` reads, by the names that all of their readers know them by: the local
+        part of the address, or all of it where an older shared mailbox of the account has that name."""
+        found = [box for box in self._read.get(mailbox.address, ()) if box.account == mailbox.account]
+        return {self._names[box.id]: box for box in found if box.state == "enabled"}
 
     def aliases(self, mailbox: Mailbox) -> tuple[str, ...]:
         """The aliases of a mailbox, in key form, sorted."""
@@ -128,8 +150,14 @@ class Directory:
         """Whether ``mailbox`` may write ``sender`` as its own: its address, a plus-address or an alias of it, a shared
         address that it reads, or an address that names it under send-as. The null sender is nobody's."""
         found, _ = self._entry(self._canonical(addresses.key(sender)))
+        if isinstance(found, Address) and found.kind == ALIAS and found.members:
+            target = self._boxes.get(found.members[0])
+            if target is not None and target.kind == SHARED and mailbox.address not in found.send_as:
+                found = target
         if isinstance(found, Mailbox):
-            return found.id == mailbox.id
+            if found.kind != SHARED:
+                return found.id == mailbox.id
+            found = self._addresses.get(found.address)
         if found is None or found.account != mailbox.account:
             return False
         if mailbox.address in found.send_as:
@@ -174,6 +202,21 @@ class Directory:
                 seen.add(key)
                 waiting.extend(reversed(found.members))
         return tuple(ids)
+
+
+def _names(boxes: Iterable[Mailbox]) -> dict[int, str]:
+    """What shared mailboxes are called, by id; no two of an account alike."""
+    names: dict[int, str] = {}
+    taken: set[tuple[int, str]] = set()
+    for box in sorted(boxes, key=lambda box: box.id):
+        whole = _UNNAMABLE.sub("_", box.address)
+        local = whole.rpartition("@")[0]
+        for name in (local, whole, f"{whole} {box.id}"):
+            if (box.account, name) not in taken:
+                break
+        taken.add((box.account, name))
+        names[box.id] = name
+    return names
 
 
 def _main_of(domain: Domain, given: dict[int, Domain]) -> Domain:

@@ -53,7 +53,8 @@ class Domain:
 
 @frozen
 class Mailbox:
-    """A shadow mailbox. ``address`` is its main address (key form: lower case, A-label domain)."""
+    """A shadow mailbox. ``address`` is its main address (key form: lower case, A-label domain). ``kind`` is "mailbox",
+    or "shared" for that of a shared address, which nobody signs in to."""
 
     id: int
     account: int
@@ -63,12 +64,14 @@ class Mailbox:
     state: str = "enabled"
     alternate: str = ""
     mobile: str = ""
+    kind: str = "mailbox"
 
 
 @frozen
 class Address:
     """A listed address that is not a mailbox's own: kind "alias" (one target mailbox address), "group" (members are
-    addresses, inside or outside), "shared" (readers are mailbox addresses). ``send_as`` are mailbox addresses."""
+    addresses, inside or outside), "shared" (readers are mailbox addresses; its mail is in a mailbox of its own).
+    ``send_as`` are mailbox addresses."""
 
     id: int
     account: int

@@ -179,6 +179,15 @@ def test_addresses(cli: Cli) -> None:
     ]
     changed = cli.json("address", "set", "ALL@acme.example", "--group", "bob@acme.example")
     assert changed["members"] == ["bob@acme.example"]
+    desk = cli.json("mailbox", "show", "desk@acme.example")
+    assert (desk["kind"], desk["state"], desk["messages"]) == ("shared", "enabled", 0)
+    assert [one["kind"] for one in cli.json("mailbox", "list")] == ["mailbox", "mailbox", "shared"]
+    assert "themselves" in cli.refused("mailbox", "set", "desk@acme.example", "--password-stdin", stdin=PASSWORD)
+    os.makedirs(cli.layout.mailbox("desk@acme.example") + "/cur")
+    assert "address remove" in cli.refused("mailbox", "remove", "desk@acme.example")
+    cli.ok("address", "remove", "desk@acme.example")
+    assert not os.path.exists(cli.layout.mailbox("desk@acme.example"))
+    assert [one["kind"] for one in cli.json("mailbox", "list")] == ["mailbox", "mailbox"]
     cli.ok("address", "remove", "all@acme.example")
     assert "no listed address" in cli.refused("address", "show", "all@acme.example")
 

@@ -135,6 +135,69 @@ def test_who_may_send_as_whom(sender: str, anna: bool, bob: bool) -> None:
     assert DIRECTORY.may_send_as(BOB, sender) is bob
 
 
+DESK = Mailbox(7, 10, 1, "desk@acme.example", kind="shared")
+OFFICE = Directory(
+    [ACME, ALIAS, OTHER, UMLAUT],
+    [
+        ANNA,
+        BOB,
+        DESK,
+        Mailbox(9, 10, 4, "desk@xn--bcher-kva.example", kind="shared"),
+        Mailbox(8, 10, 1, "a/b%@acme.example", kind="shared"),
+        Mailbox(10, 10, 1, "off@acme.example", state="disabled", kind="shared"),
+        Mailbox(11, 20, 3, "desk@other.example", kind="shared"),
+    ],
+    [
+        address(1, "desk@acme.example", "shared", "anna@acme.example", send_as=("bob@acme.example",)),
+        address(2, "help@acme.example", "alias", "desk@acme.example"),
+        address(3, "all@acme.example", "group", "desk@acme.example", "help@acme.example", "anna@acme.example"),
+        address(4, "desk@xn--bcher-kva.example", "shared", "bob@acme.example", "anna@acme.example"),
+        address(5, "a/b%@acme.example", "shared", "anna@acme.example"),
+        address(6, "off@acme.example", "shared", "anna@acme.example"),
+        Address(7, 20, 3, "desk@other.example", "shared", ("anna@acme.example",)),
+    ],
+)
+
+
+def test_a_shared_address_is_one_copy_in_a_mailbox_of_its_own() -> None:
+    assert OFFICE.resolve("DESK+x@acme.test").mailboxes == (7,)
+    assert OFFICE.resolve("help@acme.example").mailboxes == (7,)
+    assert OFFICE.resolve("all@acme.example").mailboxes == (7, 1)
+    assert OFFICE.mailbox_at("help@acme.example") == DESK
+    assert OFFICE.is_mailbox("desk@acme.example")
+
+
+def test_nobody_signs_in_to_a_shared_mailbox() -> None:
+    for login in ("desk@acme.example", "help@acme.example", "DESK@acme.test"):
+        assert OFFICE.mailbox(login) is None
+
+
+def test_readers_know_shared_mailboxes_by_names_that_differ() -> None:
+    assert {name: box.id for name, box in OFFICE.shared_with(ANNA).items()} == {
+        "desk": 7,
+        "desk@xn--bcher-kva.example": 9,
+        "a_b_": 8,
+    }
+    # the same name for each reader, whatever else it reads
+    assert [*OFFICE.shared_with(BOB)] == ["desk@xn--bcher-kva.example"]
+
+
+@pytest.mark.parametrize(
+    ("sender", "anna", "bob"),
+    [
+        ("desk@acme.example", True, True),
+        ("desk+x@acme.test", True, True),
+        ("help@acme.example", True, True),
+        ("desk@bücher.example", True, True),
+        ("a/b%@acme.example", True, False),
+        ("desk@other.example", False, False),
+    ],
+)
+def test_a_shared_address_may_be_sent_from_by_its_readers_and_senders(sender: str, anna: bool, bob: bool) -> None:
+    assert OFFICE.may_send_as(ANNA, sender) is anna
+    assert OFFICE.may_send_as(BOB, sender) is bob
+
+
 def test_same_customer() -> None:
     assert DIRECTORY.same_customer(ANNA, "anybody@ACME.test")
     assert not DIRECTORY.same_customer(ANNA, "carl@other.example")
