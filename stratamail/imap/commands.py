@@ -69,9 +69,23 @@ class Enable:
 
 
 @frozen
+class Resync:
+    """What a client knows of a folder (RFC 7162 section 3.2.5): its UIDVALIDITY and mod-sequence, the UIDs that it has
+    (None: it does not say), and a sample of ``numbers`` and ``uids`` that pair up, ascending."""
+
+    uidvalidity: int
+    modseq: int
+    known: SequenceSet | None = None
+    numbers: SequenceSet | None = None
+    uids: SequenceSet | None = None
+
+
+@frozen
 class Select:
     mailbox: str
     read_only: bool = False
+    condstore: bool = False
+    resync: Resync | None = None
 
 
 @frozen
@@ -201,22 +215,27 @@ class Section:
 
 @frozen
 class Fetch:
-    """``items`` in the client's order, macros expanded: an attribute's name or a :class:`Section`."""
+    """``items`` in the client's order, macros expanded: an attribute's name or a :class:`Section`. ``changed_since`` a
+    mod-sequence or None, ``vanished`` (RFC 7162 sections 3.1.4.1 and 3.2.6)."""
 
     set: SequenceSet
     items: tuple[str | Section, ...]
     uid: bool
+    changed_since: int | None = None
+    vanished: bool = False
 
 
 @frozen
 class Store:
-    """``mode`` is "+" (add), "-" (remove) or "=" (replace)."""
+    """``mode`` is "+" (add), "-" (remove) or "=" (replace); ``unchanged_since`` a mod-sequence or None (RFC 7162
+    section 3.1.3)."""
 
     set: SequenceSet
     mode: str
     flags: frozenset[str]
     silent: bool
     uid: bool
+    unchanged_since: int | None = None
 
 
 @frozen

@@ -56,6 +56,13 @@ class Smaller:
 
 
 @frozen
+class ModSeq:
+    """A mod-sequence of ``least`` or more (RFC 7162 section 3.1.5)."""
+
+    least: int
+
+
+@frozen
 class Internal:
     """INTERNALDATE's day: ``when`` is "before", "on" or "since"."""
 
@@ -116,4 +123,6 @@ class Not:
     key: Key
 
 
-Key = All | Numbers | Uids | HasFlag | Larger | Smaller | Internal | Sent | Header | Body | Text | And | Or | Not
+Key = (
+    All | Numbers | Uids | HasFlag | Larger | Smaller | ModSeq | Internal | Sent | Header | Body | Text | And | Or | Not
+)

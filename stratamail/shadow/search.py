@@ -19,6 +19,7 @@ from stratamail.imap.search import (
     Internal,
     Key,
     Larger,
+    ModSeq,
     Not,
     Numbers,
     Or,
@@ -150,6 +151,8 @@ def _columns(key: Key) -> set[str]:
         return {"flags"}
     if isinstance(key, (Larger, Smaller)):
         return {"sizes"}
+    if isinstance(key, ModSeq):
+        return {"modseqs"}
     if isinstance(key, Internal):
         return {"dates"}
     return {name for part in _inner(key) for name in _columns(part)}
@@ -237,6 +240,9 @@ def _by_columns(view: Still, key: Key, among: Sequence[int]) -> Sequence[int]:
     if isinstance(key, Smaller):
         sizes = view.column("sizes")
         return [i for i in among if sizes[i] < key.size]
+    if isinstance(key, ModSeq):
+        modseqs = view.column("modseqs")
+        return [i for i in among if modseqs[i] >= key.least]
     assert isinstance(key, Internal)
     dates = view.column("dates")
     start = (key.day.toordinal() - _EPOCH) * _DAY

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from stratamail.imap.commands import Command, Fetch, Section
+from stratamail.imap.grammar.resync import fetch_modifiers
 from stratamail.imap.render import quote
 from stratamail.imap.tokens import Cursor, ParseError
 
@@ -13,7 +14,7 @@ MACROS = {
     "FAST": ("FLAGS", "INTERNALDATE", "RFC822.SIZE"),
     "FULL": ("FLAGS", "INTERNALDATE", "RFC822.SIZE", "ENVELOPE", "BODY"),
 }
-ATTRIBUTES = frozenset(("UID", "FLAGS", "INTERNALDATE", "RFC822.SIZE", "ENVELOPE", "BODY", "BODYSTRUCTURE"))
+ATTRIBUTES = frozenset(("UID", "FLAGS", "INTERNALDATE", "RFC822.SIZE", "ENVELOPE", "BODY", "BODYSTRUCTURE", "MODSEQ"))
 LEGACY = {
     "RFC822": Section((), "", label="RFC822"),
     "RFC822.HEADER": Section((), "HEADER", peek=True, label="RFC822.HEADER"),
@@ -39,7 +40,10 @@ def fetch(cursor: Cursor, uid: bool = False) -> Command:
     items: dict[str | Section, None] = {}
     for item in raw:
         items.update(dict.fromkeys(MACROS.get(item, (item,)) if isinstance(item, str) else (item,)))
-    return Fetch(numbers, tuple(items), uid)
+    changed_since, vanished = fetch_modifiers(cursor, uid)
+    if changed_since is not None:
+        items["MODSEQ"] = None  # RFC 7162 section 3.1.4.1
+    return Fetch(numbers, tuple(items), uid, changed_since, vanished)
 
 
 def _item(cursor: Cursor) -> str | Section:

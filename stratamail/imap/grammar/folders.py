@@ -16,22 +16,28 @@ from stratamail.imap.commands import (
     Unsubscribe,
 )  # fmt: skip
 from stratamail.imap.dates import parse_time
+from stratamail.imap.grammar.resync import select_parameters
 from stratamail.imap.tokens import Cursor, ParseError, mailbox_name
 
-STATUS_ITEMS = frozenset(("MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "APPENDLIMIT"))
+STATUS_ITEMS = frozenset(("MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "APPENDLIMIT", "HIGHESTMODSEQ"))
 SELECTIONS = frozenset(("SUBSCRIBED", "REMOTE", "RECURSIVEMATCH", "SPECIAL-USE"))
 RETURNS = frozenset(("SUBSCRIBED", "CHILDREN", "SPECIAL-USE"))
 MAX_PATTERNS = 100
 
 
 def select(cursor: Cursor) -> Command:
-    cursor.space()
-    return Select(cursor.mailbox())
+    return _select(cursor, read_only=False)
 
 
 def examine(cursor: Cursor) -> Command:
+    return _select(cursor, read_only=True)
+
+
+def _select(cursor: Cursor, read_only: bool) -> Command:
     cursor.space()
-    return Select(cursor.mailbox(), read_only=True)
+    name = cursor.mailbox()
+    found = select_parameters(cursor)
+    return Select(name, read_only, found.condstore, found.resync)
 
 
 def create(cursor: Cursor) -> Command:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stratamail.imap.commands import Check, Close, Command, Copy, Expunge, Move, Store, Unselect
+from stratamail.imap.grammar.resync import store_modifiers
 from stratamail.imap.tokens import Cursor, ParseError
 
 
@@ -31,12 +32,13 @@ def store(cursor: Cursor, uid: bool = False) -> Command:
     cursor.space()
     numbers = cursor.sequence_set()
     cursor.space()
+    unchanged_since = store_modifiers(cursor)
     mode = "+" if cursor.accept(b"+") else "-" if cursor.accept(b"-") else "="
     item = cursor.word()
     if item not in ("FLAGS", "FLAGS.SILENT"):
         raise ParseError("Expected FLAGS or FLAGS.SILENT")
     cursor.space()
-    return Store(numbers, mode, cursor.flags(bare=True), item.endswith("SILENT"), uid)
+    return Store(numbers, mode, cursor.flags(bare=True), item.endswith("SILENT"), uid, unchanged_since)
 
 
 def copy(cursor: Cursor, uid: bool = False) -> Command:

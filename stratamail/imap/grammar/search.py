@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from stratamail.imap.commands import Command, Search
 from stratamail.imap.dates import parse_day
+from stratamail.imap.grammar.resync import search_criterion
 from stratamail.imap.search import (
     All,
     And,
@@ -16,6 +17,7 @@ from stratamail.imap.search import (
     Internal,
     Key,
     Larger,
+    ModSeq,
     Not,
     Numbers,
     Or,
@@ -132,6 +134,8 @@ class _Program:
             return HasFlag(cursor.flag(), name == "KEYWORD")
         if name == "UID":
             return Uids(cursor.sequence_set())
+        if name == "MODSEQ":
+            return ModSeq(search_criterion(cursor))
         if name == "LARGER":
             return Larger(cursor.number())
         if name == "SMALLER":
