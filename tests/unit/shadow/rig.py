@@ -78,6 +78,8 @@ class FakeBody:
     def abandon(self) -> None:
         self.abandoned = True
 
+    withdraw = abandon
+
 
 class FakeSpool:
     class reserve:
