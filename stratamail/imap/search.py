@@ -64,10 +64,41 @@ class ModSeq:
 
 @frozen
 class Internal:
-    """INTERNALDATE's day: ``when`` is "before", "on" or "since"."""
+    """INTERNALDATE's day, of the date as FETCH shows it, which is in UTC: ``when`` is "before", "on" or "since"."""
 
     when: str
     day: date
+
+
+@frozen
+class Within:
+    """INTERNALDATE within the last ``seconds`` (YOUNGER), or before them when ``older`` (RFC 5032 section 2)."""
+
+    seconds: int
+    older: bool
+
+
+@frozen
+class Saved:
+    """The day on which a message came into its mailbox (RFC 8514 section 4.3), in UTC: ``when`` is "before", "on" or
+    "since"."""
+
+    when: str
+    day: date
+
+
+@frozen
+class EmailId:
+    """Messages with that EMAILID (RFC 8474 section 6)."""
+
+    id: str
+
+
+@frozen
+class ThreadId:
+    """Messages with that THREADID (RFC 8474 section 6)."""
+
+    id: str
 
 
 @frozen
@@ -124,5 +155,20 @@ class Not:
 
 
 Key = (
-    All | Numbers | Uids | HasFlag | Larger | Smaller | ModSeq | Internal | Sent | Header | Body | Text | And | Or | Not
+    All
+    | Numbers
+    | Uids
+    | HasFlag
+    | Larger
+    | Smaller
+    | ModSeq
+    | Internal
+    | Within
+    | Sent
+    | Header
+    | Body
+    | Text
+    | And
+    | Or
+    | Not
 )

@@ -18,9 +18,11 @@ LARGEST = 0xFFFFFFFF
 
 @frozen
 class SequenceSet:
-    """``ranges`` as written, ``(first, last)`` in any order, :data:`STAR` for ``*``."""
+    """``ranges`` as written, ``(first, last)`` in any order, :data:`STAR` for ``*``. With ``saved`` it stands for the
+    result of the last search (``$``, RFC 5182): no ranges as read, UIDs once the door has put the result in."""
 
     ranges: tuple[tuple[int, int], ...]
+    saved: bool = False
 
     def resolve(self, largest: int) -> list[tuple[int, int]]:
         """Sorted disjoint ``(low, high)`` with ``*`` as ``largest``; empty ranges of an empty mailbox (0) vanish."""
@@ -52,7 +54,9 @@ class SequenceSet:
 
     def indexes(self, exists: int) -> list[range]:
         """As sequence numbers: the index ranges (number - 1) that exist among ``exists`` messages."""
-        out = []
+        out: list[range] = []
+        if self.saved:
+            raise ValueError("a saved result is UIDs")
         for low, high in self.resolve(exists):
             span = range(low - 1, min(high, exists))
             if span:
@@ -62,6 +66,25 @@ class SequenceSet:
     def beyond(self, exists: int) -> bool:
         """Whether a number is named that no message has: a client's fault for sequence numbers (RFC 3501 section 9)."""
         return any(max(a or exists, b or exists) > exists or exists == 0 for a, b in self.ranges)
+
+
+SAVED = SequenceSet((), saved=True)
+"""``$``, and also a result of nothing."""
+
+
+def saved(uids: Iterable[int]) -> SequenceSet:
+    """The result of a search, ascending UIDs, as what ``$`` stands for from now on."""
+    ranges: list[tuple[int, int]] = []
+    start = last = -1
+    for uid in uids:
+        if uid != last + 1 or start < 0:
+            if start >= 0:
+                ranges.append((start, last))
+            start = uid
+        last = uid
+    if start >= 0:
+        ranges.append((start, last))
+    return SequenceSet(tuple(ranges), saved=True)
 
 
 def compress(numbers: Iterable[int]) -> str:

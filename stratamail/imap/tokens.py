@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
-from stratamail.imap.sets import LARGEST, STAR, SequenceSet
+from stratamail.imap.sets import LARGEST, SAVED, STAR, SequenceSet
 from stratamail.mail import utf7
 
 T = TypeVar("T")
@@ -87,6 +87,12 @@ class Cursor:
             return True
         return False
 
+    def accept_match(self, pattern: re.Pattern[bytes]) -> bool:
+        """Takes what ``pattern`` matches here, if anything."""
+        match = pattern.match(self._texts[self._index], self._pos)
+        self._pos = match.end() if match else self._pos
+        return match is not None
+
     def expect(self, token: bytes) -> None:
         if not self.accept(token):
             raise ParseError(f"Expected {token.decode('ascii')!r}")
@@ -150,6 +156,9 @@ class Cursor:
         return value
 
     def sequence_set(self) -> SequenceSet:
+        """A set, or ``$`` alone: the last saved search (RFC 5182 section 4)."""
+        if self.accept(b"$"):
+            return SAVED
         return parse_set(self.take(_SET, "sequence set"))
 
     def flag(self) -> str:

@@ -14,6 +14,7 @@ from stratamail.servers.imap_append import AppendCommand
 from stratamail.servers.imap_fetch import FetchCommand
 from stratamail.servers.imap_folders import FolderCommands
 from stratamail.servers.imap_messages import MessageCommands
+from stratamail.servers.imap_search import SearchCommand, with_saved
 from stratamail.servers.imap_select import SelectCommands
 from stratamail.servers.imap_session import Done, Refusal, Session, State
 from stratamail.servers.imap_signin import SignInCommands
@@ -69,7 +70,7 @@ class Commands:
             ask.Close: (SELECTED, messages.close),
             ask.Unselect: (SELECTED, messages.unselect),
             ask.Expunge: (SELECTED, messages.expunge),
-            ask.Search: (SELECTED, messages.search),
+            ask.Search: (SELECTED, SearchCommand().search),
             ask.Store: (SELECTED, messages.store),
             ask.Copy: (SELECTED, messages.copy),
             ask.Move: (SELECTED, messages.move),
@@ -91,6 +92,8 @@ class Commands:
         states, handler = self._handlers[type(command)]
         if session.state not in states:
             self._wrong_state(session, states)
+        if states is SELECTED:
+            command = with_saved(command, session.saved)
         return await handler(session, tag, command)
 
     async def append(self, session: Session, engine: ServerEngine, head: AppendHead) -> Done:

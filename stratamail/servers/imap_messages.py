@@ -1,4 +1,4 @@
-"""IMAP commands that change or search the selected folder (RFC 3501 section 6.4, RFC 4315 UIDPLUS, RFC 6851 MOVE).
+"""IMAP commands that change the selected folder (RFC 3501 section 6.4, RFC 4315 UIDPLUS, RFC 6851 MOVE).
 
 Writes nothing to disk itself: the view does.
 """
@@ -6,7 +6,7 @@ Writes nothing to disk itself: the view does.
 from __future__ import annotations
 
 from stratamail.imap import render
-from stratamail.imap.commands import Close, Copy, Expunge, Move, Search, Store, Unselect
+from stratamail.imap.commands import Close, Copy, Expunge, Move, Store, Unselect
 from stratamail.imap.sets import SequenceSet, compress
 from stratamail.servers.imap_session import Done, Refusal, Session, refused
 from stratamail.shadow.view import View
@@ -18,7 +18,7 @@ SLICE = 1000
 def chosen(view: View, numbers: SequenceSet, uid: bool) -> list[range]:
     """The index ranges that a client means. A number that no message has is its fault (RFC 3501 section 9), a UID is
     not."""
-    if uid:
+    if uid or numbers.saved:
         return numbers.positions(view.uids)
     if view.exists == 0 and all(0 in span for span in numbers.ranges):
         return []
@@ -78,17 +78,6 @@ class MessageCommands:
     async def unselect(self, session: Session, tag: str, command: Unselect) -> Done:
         session.leave()
         return Done("Unselected")
-
-    async def search(self, session: Session, tag: str, command: Search) -> Done:
-        view = session.the_view()
-        found = await refused(view.search(command.key))
-        uids = view.uids
-        numbers = [uids[i] for i in found] if command.uid else [i + 1 for i in found]
-        if command.returns is None:
-            session.write(render.search(numbers))
-        else:
-            session.write(render.esearch(tag, numbers, command.uid, command.returns))
-        return Done("Search completed", expunges=command.uid)
 
 
 def _flags(view: View, uid: int, with_uid: bool) -> bytes:

@@ -14,6 +14,7 @@ from attrs import frozen
 
 from stratamail.imap import render
 from stratamail.imap.engine import Event
+from stratamail.imap.sets import SAVED
 from stratamail.mail.structure import Part
 from stratamail.shadow.box import Box
 from stratamail.shadow.updates import Exists, Expunged, Update
@@ -94,7 +95,7 @@ class Link(Protocol):
 
 
 class Session:
-    """``capabilities`` is what this connection offers now."""
+    """``capabilities`` is what this connection offers now, ``saved`` what ``$`` means (RFC 5182)."""
 
     def __init__(self, link: Link, capabilities: Callable[[], Iterable[str]]) -> None:
         self.link = link
@@ -103,6 +104,7 @@ class Session:
         self.mailbox: Mailbox | None = None
         self.box: Box | None = None
         self.view: View | None = None
+        self.saved = SAVED
         self.peer = link.peer
         self.known_keywords: tuple[str, ...] = ()
         self.trees: dict[int, Part] = {}
@@ -155,6 +157,7 @@ class Session:
         if self.view is not None:
             self.view.close()
             self.view = None
+        self.saved = SAVED
         self.trees.clear()
         if self.state is State.SELECTED:
             self.state = State.SIGNED_IN

@@ -1,4 +1,4 @@
-"""SEARCH and its program (RFC 3501 section 6.4.4, RFC 4731 ESEARCH)."""
+"""SEARCH and its program (RFC 3501 section 6.4.4; ESEARCH RFC 4731, SEARCHRES RFC 5182, WITHIN RFC 5032)."""
 
 from __future__ import annotations
 
@@ -25,11 +25,18 @@ from stratamail.imap.search import (
     Smaller,
     Text,
     Uids,
+    Within,
 )  # fmt: skip
 from stratamail.imap.tokens import Cursor, ParseError
 
-CHARSETS = ("US-ASCII", "UTF-8")
-RETURNS = frozenset(("MIN", "MAX", "ALL", "COUNT"))
+CHARSETS = {
+    "US-ASCII": "ascii", "UTF-8": "utf-8", "ISO-8859-1": "latin-1", "ISO-8859-2": "iso8859-2",
+    "ISO-8859-15": "iso8859-15", "WINDOWS-1250": "cp1250", "WINDOWS-1251": "cp1251", "WINDOWS-1252": "cp1252",
+    "KOI8-R": "koi8-r", "ISO-2022-JP": "iso2022-jp", "SHIFT_JIS": "shift-jis", "GB2312": "gb2312", "BIG5": "big5",
+    "EUC-KR": "euc-kr",
+}  # fmt: skip
+"""What a client may write its words in, by the codec that reads it."""
+RETURNS = frozenset(("MIN", "MAX", "ALL", "COUNT", "SAVE"))
 MAX_DEPTH = 100
 MAX_KEYS = 2_000
 _WORD = re.compile(rb"[A-Za-z0-9]+")
@@ -60,26 +67,34 @@ def search(cursor: Cursor, uid: bool = False) -> Command:
             raise ParseError("Unknown return option")
         returns = returns or frozenset(("ALL",))
         cursor.space()
-    charset = "UTF-8"
+    codec = "utf-8"
     if cursor.accept_word(b"CHARSET"):
         cursor.space()
-        charset = cursor.astring().decode("latin-1").upper()
-        if charset not in CHARSETS:
-            raise ParseError("Unknown charset", code="BADCHARSET (US-ASCII UTF-8)", no=True)
+        codec = charset(cursor)
         cursor.space()
-    return Search(program(cursor), uid, returns)
+    return Search(program(cursor, codec), uid, returns)
 
 
-def program(cursor: Cursor) -> Key:
-    """One or more keys up to the end of the command."""
-    return _Program(cursor).keys(lambda: cursor.peek() != b" ")
+def charset(cursor: Cursor) -> str:
+    """The codec for a charset's name; NO [BADCHARSET ...] for others (RFC 3501 section 6.4.4)."""
+    codec = CHARSETS.get(cursor.astring().decode("latin-1").upper())
+    if codec is None:
+        raise ParseError("Unknown charset", code=f"BADCHARSET ({' '.join(CHARSETS)})", no=True)
+    # words that are not ASCII though the client said so: it means UTF-8
+    return "utf-8" if codec == "ascii" else codec
+
+
+def program(cursor: Cursor, codec: str = "utf-8") -> Key:
+    """One or more keys up to the end of the command, their words written in ``codec``."""
+    return _Program(cursor, codec).keys(lambda: cursor.peek() != b" ")
 
 
 class _Program:
     """Recursive descent with a bound on depth and count, so that no client can exhaust the stack."""
 
-    def __init__(self, cursor: Cursor) -> None:
+    def __init__(self, cursor: Cursor, codec: str) -> None:
         self._cursor = cursor
+        self._codec = codec
         self._depth = 0
         self._count = 0
 
@@ -108,7 +123,7 @@ class _Program:
             inner = self.keys(lambda: cursor.peek() == b")")
             cursor.expect(b")")
             return inner
-        if cursor.peek().isdigit() or cursor.peek() == b"*":
+        if cursor.peek().isdigit() or cursor.peek() in (b"*", b"$"):
             return Numbers(cursor.sequence_set())
         name = cursor.take(_WORD, "search key").decode("ascii").upper()
         if name in _FLAGS:
@@ -136,6 +151,11 @@ class _Program:
             return Uids(cursor.sequence_set())
         if name == "MODSEQ":
             return ModSeq(search_criterion(cursor))
+        if name in ("OLDER", "YOUNGER"):
+            seconds = cursor.number()
+            if not seconds:
+                raise ParseError("The interval must not be zero")
+            return Within(seconds, name == "OLDER")
         if name == "LARGER":
             return Larger(cursor.number())
         if name == "SMALLER":
@@ -155,6 +175,6 @@ class _Program:
     def _text(self) -> str:
         raw = self._cursor.astring()
         try:
-            return raw.decode("utf-8")
-        except UnicodeDecodeError:
+            return raw.decode(self._codec)
+        except UnicodeError:
             raise ParseError("Search text is not in its charset") from None
