@@ -1,0 +1,247 @@
+"""The decoded headers of a folder in memory, as columns that its sessions share: what SEARCH, SORT and THREAD look at.
+
+Comes from ``summaries`` in the mailbox's index (``mail.digest``); what is missing there is read from the messages in
+the disk pool and kept. Memory, a few hundred octets a message, is given back by :meth:`Headers.release`.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
+
+from twisted.internet.defer import DeferredLock
+
+from stratamail.mail.collation import casemap
+from stratamail.mail.digest import EMPTY, FIELDS, TEXTS, digest, unpack
+from stratamail.shadow import reading
+from stratamail.shadow.texts import Texts
+from stratamail.store.index import Columns
+
+AT_ONCE = 2_000
+"""Messages in one turn of the mailboxes' thread."""
+READ_AT_ONCE = 200
+_EMPTY = EMPTY.to_bytes()
+_ANSWER = 1 << 16
+
+Digested = tuple[int, int, int, bytes]
+"""(UID, INTERNALDATE in microseconds, size, bytes of a digest)."""
+
+
+class Summaries:
+    """Columns by position, ascending UID. They only grow, in one thread at a time; positions of messages that are gone
+    stay until :meth:`without` makes a copy. ``sents`` are seconds (UTC) of the Date field, else of INTERNALDATE;
+    ``days`` the written day of the Date field (``date.toordinal``), 0 without one; ``ids`` hashes of message ids, 0 for
+    none; ``orders`` belongs to ``shadow.sorting``, ``places`` to :meth:`positions`."""
+
+    def __init__(self) -> None:
+        self.uids = array("I")
+        self.dates = array("q")
+        self.sizes = array("Q")
+        self.sents = array("q")
+        self.days = array("i")
+        self.ids = array("Q")
+        self.references = array("Q")
+        self.reference_ends = array("I")
+        self.texts = {name: Texts() for name in TEXTS}
+        self.orders: dict[Any, array[int]] = {}
+        self._bits = array("I")
+        self._places: tuple[array[int], Sequence[int]] | None = None
+
+    # what it is asked
+
+    def find(self, field: str, needle: str, uids: array[int]) -> list[int]:
+        """The indexes in ``uids`` (a view's) of the messages whose ``field`` ("subject", "from", "to", "cc", "bcc")
+        holds ``needle``, compared by i;unicode-casemap; "" is in every message that has the field. Those of
+        :meth:`unsure` may hold it too."""
+        wanted = casemap(needle).encode("utf-8", "replace")
+        found = self.texts[field].find(wanted) if wanted else self._with(1 << FIELDS.index(field))
+        return self._indexes(found, uids)
+
+    def unsure(self, field: str, uids: array[int]) -> list[int]:
+        """The indexes in ``uids`` of the messages whose ``field`` is longer than what is kept of it, and of those that
+        are not here: their headers tell. Nearly always none."""
+        found = self._indexes(self._with(1 << 8 + FIELDS.index(field)), uids)
+        lacking = {i for i, position in enumerate(self.positions(uids)) if position < 0} if self._lacks(uids) else ()
+        return sorted({*found, *lacking})
+
+    def positions(self, uids: array[int]) -> Sequence[int]:
+        """The position of each of a view's UIDs, -1 of one that is not here. Takes milliseconds for a large folder when
+        the view is not as the columns are."""
+        if uids == self.uids:
+            return range(len(uids))
+        kept = self._places
+        if kept is None or kept[0] is not uids:
+            where = dict(zip(self.uids, range(len(self.uids)), strict=False))
+            kept = self._places = (uids, array("i", [where.get(uid, -1) for uid in uids]))
+        return kept[1]
+
+    def answer(self, position: int) -> bool:
+        """Whether its subject is a reply's or a forward's (RFC 5256 section 2.1)."""
+        return bool(self._bits[position] & _ANSWER)
+
+    def referred(self, position: int) -> array[int]:
+        """The hashes of the message ids it refers to, oldest first."""
+        start = self.reference_ends[position - 1] if position else 0
+        return self.references[start : self.reference_ends[position]]
+
+    def _with(self, bit: int) -> list[int]:
+        return [position for position, bits in enumerate(self._bits) if bits & bit]
+
+    def _lacks(self, uids: array[int]) -> bool:
+        return uids != self.uids and -1 in self.positions(uids)
+
+    def _indexes(self, positions: Sequence[int], uids: array[int]) -> list[int]:
+        mine = self.uids
+        known = len(mine)
+        if uids == mine:
+            return [position for position in positions if position < known]
+        out = []
+        size = len(uids)
+        for position in positions:
+            if position < known:
+                uid = mine[position]
+                i = bisect_left(uids, uid)
+                if i < size and uids[i] == uid:
+                    out.append(i)
+        return out
+
+    # keeping it true
+
+    def extend(self, found: Iterable[Digested]) -> None:
+        """Messages with UIDs above all before, ascending. Takes some microseconds a message."""
+        uids, dates, sizes, sents, days, ids, bits = [], [], [], [], [], [], []
+        rows = []
+        for uid, date, size, data in found:
+            try:
+                present, cut, answer, seconds, day, id, references, texts = unpack(data)
+            except ValueError:
+                present, cut, answer, seconds, day, id, references, texts = unpack(_EMPTY)
+            rows.append(texts)
+            uids.append(uid)
+            dates.append(date)
+            sizes.append(size)
+            sents.append(date // 1_000_000 if seconds is None else seconds)
+            days.append(day)
+            ids.append(id)
+            bits.append(present | cut << 8 | answer << 16)
+            self.references.frombytes(references)
+            self.reference_ends.append(len(self.references))
+        if not rows:
+            return
+        for name, column in zip(TEXTS, zip(*rows, strict=True), strict=True):
+            self.texts[name].extend(column)
+        for array_, values in (
+            (self.dates, dates), (self.sizes, sizes), (self.sents, sents), (self.days, days), (self.ids, ids),
+            (self._bits, bits),
+        ):  # fmt: skip
+            array_.extend(values)
+        # last: who reads meanwhile goes by it
+        self.uids.extend(uids)
+
+    def without(self, gone: Sequence[int]) -> Summaries:
+        """A copy without the positions ``gone`` (ascending)."""
+        new = Summaries()
+        lost = {self.uids[position] for position in gone}
+        for name in ("uids", "dates", "sizes", "sents", "days", "ids", "_bits"):
+            column = getattr(self, name)[:]
+            for position in reversed(gone):
+                del column[position]
+            setattr(new, name, column)
+        left = set(gone)
+        for position in range(len(self.uids)):
+            if position not in left:
+                new.references.extend(self.referred(position))
+                new.reference_ends.append(len(new.references))
+        new.texts = {name: texts.without(gone) for name, texts in self.texts.items()}
+        new.orders = {key: array("I", [u for u in order if u not in lost]) for key, order in self.orders.items()}
+        return new
+
+
+class FolderLike(Protocol):
+    """What is needed of ``shadow.folder.Folder``."""
+
+    columns: Columns
+    headers: Headers
+
+
+class ViewLike(Protocol):
+    """What is needed of ``shadow.view.View``."""
+
+    @property
+    def folder(self) -> Any: ...
+
+    async def summarised(self, uids: Sequence[int]) -> dict[int, bytes]: ...
+
+    async def made(self, uids: Sequence[int], how: Callable[[str], bytes]) -> dict[int, bytes]: ...
+
+    def keep_summaries(self, data: dict[int, bytes]) -> None: ...
+
+    async def compute(self, function: Callable[..., Any], *arguments: Any) -> Any: ...
+
+
+class Headers:
+    """A folder's :class:`Summaries`, loaded when somebody asks. ``busy`` counts the asking, so that an idle folder can
+    be told."""
+
+    def __init__(self) -> None:
+        self.lock = DeferredLock()
+        self.now: Summaries | None = None
+        self.uses = 0
+        # the folder's UIDs when ``now`` was made true
+        self._seen: array[int] | None = None
+
+    def release(self) -> None:
+        """Give the memory back; the next use loads it again."""
+        self.now = self._seen = None
+
+    async def summaries(self, view: ViewLike) -> Summaries:
+        """All messages of the folder as it is now; of what a view still shows and is expunged, what was known."""
+        self.uses += 1
+        folder = view.folder
+        if self.now is not None and self._seen is folder.columns.uids:
+            return self.now
+        async with self.lock:
+            columns = folder.columns
+            now = self.now
+            if now is None or self._seen is not columns.uids:
+                now = await self._true(view, now or Summaries(), columns.uids)
+                self.now, self._seen = now, columns.uids
+            return now
+
+    async def _true(self, view: ViewLike, now: Summaries, uids: array[int]) -> Summaries:
+        start = bisect_right(uids, now.uids[-1]) if now.uids else 0
+        dead = len(now.uids) - start
+        if dead > 100 + len(now.uids) // 8:
+            now = await view.compute(_compacted, now, uids)
+        folder = view.folder
+        for some in (uids[i : i + AT_ONCE] for i in range(start, len(uids), AT_ONCE)):
+            found = await view.summarised(some)
+            missing = [uid for uid in some if uid not in found or found[uid][:1] != _EMPTY[:1]]
+            for few in (missing[i : i + READ_AT_ONCE] for i in range(0, len(missing), READ_AT_ONCE)):
+                made = await view.made(few, digest_of)
+                view.keep_summaries(made)
+                found.update(made)
+            await view.compute(now.extend, _rows(folder.columns, some, found))
+        return now
+
+
+def digest_of(path: str) -> bytes:
+    """The digest of a message file, as bytes."""
+    return digest(reading.header(path)).to_bytes()
+
+
+def _rows(columns: Columns, uids: Sequence[int], found: dict[int, bytes]) -> list[Digested]:
+    rows = []
+    for uid in uids:
+        i = bisect_left(columns.uids, uid)
+        here = i < len(columns.uids) and columns.uids[i] == uid
+        date, size = (columns.dates[i], columns.sizes[i]) if here else (0, 0)
+        rows.append((uid, date, size, found.get(uid, _EMPTY)))
+    return rows
+
+
+def _compacted(now: Summaries, uids: array[int]) -> Summaries:
+    alive = set(uids)
+    return now.without([position for position, uid in enumerate(now.uids) if uid not in alive])
