@@ -43,6 +43,7 @@ from stratamail.store.queue.counters import UidValidity
 from stratamail.store.replay import replay
 from stratamail.store.reserve import Reserve
 from stratamail.store.spool import Spool
+from stratamail.tenancy.model import Mailbox
 
 
 class Rooms:
@@ -179,10 +180,23 @@ class Rooms:
                 self.doors.add(kind, endpoint, smtp, smtp)
         for kind, endpoints in (("imap", listen.imap), ("imaps", listen.imaps)):
             for endpoint in endpoints:
-                imap = ImapFactory(kind, self.shadow, self.settings, self.reactor, self.certificates, self.signin.check)
+                imap = ImapFactory(
+                    kind,
+                    self.shadow,
+                    self.settings,
+                    self.reactor,
+                    self.certificates,
+                    self.signin.check,
+                    self._shared_with,
+                )
                 self.doors.add(kind, endpoint, imap, imap)
         for endpoint in listen.http:
             self.doors.add("http", endpoint, http.site(self.not_ready))
+
+    def _shared_with(self, mailbox: Mailbox) -> dict[str, str]:
+        """What a mailbox reads now, for its sessions: names of shared mailboxes and their addresses."""
+        found = self.catalog.directory.shared_with(mailbox)
+        return {name: box.address for name, box in found.items()}
 
     def not_ready(self) -> list[str]:
         """Why mail is not taken at this moment."""

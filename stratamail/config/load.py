@@ -67,6 +67,7 @@ _TABLES: dict[str, tuple[type[Any], dict[str, Reader]]] = {
             "connections-per-peer": values.integer(1),
             "disk-reserve": values.size,
             "rate-per-peer": values.integer(0),
+            "mailbox-room": values.size,
         },
     ),
     "alerts": (

@@ -83,6 +83,7 @@ class Limits:
     connections_per_peer: int = 50
     disk_reserve: int = 2 * GB
     rate_per_peer: int = 0
+    mailbox_room: int = 50 * GB
 
 
 @frozen

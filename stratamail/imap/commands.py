@@ -90,7 +90,7 @@ class Select:
 
 @frozen
 class Create:
-    """``use`` the special use asked for ("\\\\Sent"; RFC 6154 section 3), "" for none."""
+    """``use`` the special uses asked for ("\\\\Sent"; RFC 6154 section 3), divided by spaces, "" for none."""
 
     mailbox: str
     use: str = ""
@@ -150,6 +150,27 @@ class Status:
 
 
 @frozen
+class GetQuota:
+    """RFC 9208 section 4.1.2."""
+
+    root: str
+
+
+@frozen
+class GetQuotaRoot:
+    """RFC 9208 section 4.1.3."""
+
+    mailbox: str
+
+
+@frozen
+class SetQuota:
+    """RFC 9208 section 4.1.1."""
+
+    root: str
+
+
+@frozen
 class Append:
     """The head of APPEND, before its literal of ``size`` octets arrives. ``date`` microseconds since the epoch or
     None."""
@@ -201,7 +222,7 @@ class Search:
 
 @frozen
 class Section:
-    """BODY[...] or a kind of it. ``part`` are the numbers ``(1, 2)``; ``text`` is "", "HEADER", "TEXT", "MIME",
+    """BODY[...] or a kind of it: ``kind`` is "BODY", "BINARY" or "BINARY.SIZE" (RFC 3516). ``part`` are the numbers ``(1, 2)``; ``text`` is "", "HEADER", "TEXT", "MIME",
     "HEADER.FIELDS" or "HEADER.FIELDS.NOT" with ``fields`` as the client wrote them; ``partial`` is ``(offset, count)``.
     ``label`` is what the response calls it, without the partial offset (``BODY[1.MIME]``, ``RFC822.HEADER``)."""
 
@@ -211,6 +232,7 @@ class Section:
     peek: bool = False
     partial: tuple[int, int] | None = None
     label: str = ""
+    kind: str = "BODY"
 
 
 @frozen
@@ -273,6 +295,9 @@ Command = (
     | Lsub
     | Namespace
     | Status
+    | GetQuota
+    | GetQuotaRoot
+    | SetQuota
     | Append
     | Idle
     | Check

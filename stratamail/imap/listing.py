@@ -6,7 +6,7 @@ disk.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import frozen
 
@@ -18,7 +18,7 @@ LONGEST_PATTERN = 1000
 
 @frozen
 class Entry:
-    """A folder that exists. ``use`` is its special use ("\\\\Sent"), "" for none."""
+    """A folder that exists. ``use`` are its special uses ("\\\\Sent"), divided by spaces, "" for none."""
 
     name: str
     use: str = ""
@@ -26,14 +26,20 @@ class Entry:
 
 @frozen
 class Line:
-    """One response."""
+    """One response; ``exists`` when there is a folder to tell the STATUS of."""
 
     name: str
     attributes: tuple[str, ...]
     childinfo: tuple[str, ...] = ()
+    exists: bool = False
 
     def render(self, word: bytes = b"LIST") -> bytes:
         return listing(self.name, self.attributes, word, self.childinfo)
+
+
+def mailbox_id(uidvalidity: int) -> str:
+    """The MAILBOXID of a folder (RFC 8474 section 4): no other has its UIDVALIDITY, and a rename keeps it."""
+    return f"(F{uidvalidity:x})"
 
 
 def matches(pattern: str, name: str) -> bool:
@@ -42,6 +48,8 @@ def matches(pattern: str, name: str) -> bool:
         return True
     if len(pattern) > LONGEST_PATTERN:
         return False
+    if name == "INBOX":
+        pattern = pattern.upper()
     # the set of pattern positions that the name so far may stand at, as bits
     stars = slides = 0
     at: dict[str, int] = {}
@@ -73,47 +81,58 @@ def _past(state: int, wild: int) -> int:
 
 def select(command: List, folders: Sequence[Entry], subscribed: frozenset[str]) -> list[Line]:
     """The responses to LIST in order of name, INBOX first."""
-    patterns = tuple(_joined(command.reference, pattern) for pattern in command.patterns)
     if not command.extended and command.patterns == ("",):
         return [Line("", ("\\Noselect",))]
+    patterns = tuple(_joined(command.reference, pattern) for pattern in command.patterns)
     exist = {entry.name: entry for entry in folders}
+    kinds = _kinds(command, exist, subscribed)
     names = set(exist)
-    by_subscription = "SUBSCRIBED" in command.select
-    if by_subscription:
-        names |= subscribed
-    parents = _parents(names)
+    for kind in kinds.values():
+        names |= kind
+    # what a parent of these is told to have below it (RFC 5258 section 3.5)
+    below = {word: _parents(kind) for word, kind in kinds.items()} if "RECURSIVEMATCH" in command.select else {}
     children = _parents(exist)
-    subscribed_parents = _parents(subscribed)
-    show_children = not command.extended or "CHILDREN" in command.options
     out = []
-    for name in sorted(names | parents, key=_order):
+    for name in sorted(names | _parents(names), key=_order):
         if not any(matches(pattern, name) for pattern in patterns):
             continue
-        entry = exist.get(name)
-        chosen = True
-        if by_subscription:
-            chosen = name in subscribed
-        if "SPECIAL-USE" in command.select:
-            chosen = chosen and entry is not None and bool(entry.use)
-        childinfo: tuple[str, ...] = ()
-        if "RECURSIVEMATCH" in command.select and by_subscription and name in subscribed_parents:
-            childinfo = ("SUBSCRIBED",)
-        if not chosen and not childinfo:
+        childinfo = tuple(word for word, parents in below.items() if name in parents)
+        if kinds:
+            if not childinfo and not all(name in kind for kind in kinds.values()):
+                continue
+        elif name not in exist and not any(_shown_as_parent(pattern, name, exist) for pattern in patterns):
             continue
-        if entry is None and not by_subscription and not any(_shown_as_parent(p, name, exist) for p in patterns):
-            continue
-        attributes = []
-        if entry is None:
-            # a parent that was never created, or a subscription whose folder is gone
-            attributes.append("\\NonExistent" if command.extended else "\\Noselect")
-        if name in subscribed and (by_subscription or "SUBSCRIBED" in command.options):
-            attributes.append("\\Subscribed")
-        if show_children or "CHILDREN" in command.options:
-            attributes.append("\\HasChildren" if name in children else "\\HasNoChildren")
-        if entry is not None and entry.use:
-            attributes.append(entry.use)
-        out.append(Line(name, tuple(attributes), childinfo))
+        attributes = _attributes(command, name, exist, subscribed, name in children)
+        out.append(Line(name, attributes, childinfo, name in exist))
     return out
+
+
+def _kinds(command: List, exist: Mapping[str, Entry], subscribed: frozenset[str]) -> dict[str, frozenset[str]]:
+    """The names that each selection option asks for. REMOTE asks for none: no folder of ours is elsewhere."""
+    kinds = {}
+    if "SUBSCRIBED" in command.select:
+        kinds["SUBSCRIBED"] = subscribed
+    if "SPECIAL-USE" in command.select:
+        kinds["SPECIAL-USE"] = frozenset(entry.name for entry in exist.values() if entry.use)
+    return kinds
+
+
+def _attributes(
+    command: List, name: str, exist: Mapping[str, Entry], subscribed: frozenset[str], has_children: bool
+) -> tuple[str, ...]:
+    entry = exist.get(name)
+    attributes = []
+    if entry is None:
+        # a parent that was never created, or a subscription whose folder is gone
+        attributes.append("\\NonExistent" if command.extended else "\\Noselect")
+    # an option of selection that is one of return too is both (RFC 5258 section 3.1)
+    if name in subscribed and "SUBSCRIBED" in command.options | command.select:
+        attributes.append("\\Subscribed")
+    if not command.extended or "CHILDREN" in command.options:
+        attributes.append("\\HasChildren" if has_children else "\\HasNoChildren")
+    if entry is not None and entry.use:
+        attributes += entry.use.split()
+    return tuple(attributes)
 
 
 def select_lsub(reference: str, pattern: str, subscribed: frozenset[str]) -> list[Line]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
@@ -17,8 +17,11 @@ from stratamail.servers.imap_connection import GOING, SHUT_DOWN, Door, ImapConne
 from stratamail.servers.imap_fetch import FetchCommand
 from stratamail.servers.imap_folders import FolderCommands
 from stratamail.servers.imap_messages import MessageCommands
+from stratamail.servers.imap_quota import QuotaCommands
 from stratamail.servers.imap_signin import CheckPassword, SignInCommands
+from stratamail.shadow.namespaces import Namespaces
 from stratamail.shadow.shadow import Shadow
+from stratamail.tenancy.model import Mailbox
 
 Network = IPv4Network | IPv6Network
 KINDS = ("imap", "imaps")
@@ -26,7 +29,8 @@ KINDS = ("imap", "imaps")
 
 class ImapFactory(Factory):
     """The connections of one listener. ``kind`` is "imap" or "imaps"; ``signin`` is ``async (user, password, peer) ->
-    Mailbox | None``; ``tls`` None: no STARTTLS (and no "imaps")."""
+    Mailbox | None``; ``tls`` None: no STARTTLS (and no "imaps"). ``shared`` gives what a mailbox reads now: names
+    of shared mailboxes and their addresses."""
 
     noisy = False
 
@@ -38,6 +42,7 @@ class ImapFactory(Factory):
         reactor: IReactorTime,
         tls: IOpenSSLServerConnectionCreator | None,
         signin: CheckPassword,
+        shared: Callable[[Mailbox], Mapping[str, str]] = lambda mailbox: {},
     ) -> None:
         if kind not in KINDS:
             raise ValueError(f"no IMAP door is called {kind!r}")
@@ -45,13 +50,18 @@ class ImapFactory(Factory):
             raise ValueError("imaps needs TLS")
         size = settings.limits.message_size
         proxied = partial(in_networks, networks=settings.listen.proxy_trust)
+
+        def open_box(mailbox: Mailbox) -> Namespaces:
+            return shadow.namespaces(mailbox.address, partial(shared, mailbox))
+
         commands = Commands(
-            SignInCommands(signin, lambda mailbox: shadow.open(mailbox.address), proxied),
+            SignInCommands(signin, open_box, proxied),
             FolderCommands(size),
             MessageCommands(),
             FetchCommand(),
             AppendCommand(size),
             size,
+            QuotaCommands(settings.limits.mailbox_room),
         )
         hostname, most = settings.server.hostname, settings.limits.connections
         self._reactor = reactor
@@ -98,11 +108,13 @@ class ImapFactory(Factory):
             protocol.abort()
 
     def drop(self, mailbox_ids: Collection[int]) -> None:
-        """End the sessions of these mailboxes now."""
+        """End the sessions of these mailboxes now, and those that look at a shared mailbox which they read no more."""
         for protocol in list(self._door.open):
-            mailbox = protocol.session.mailbox
-            if mailbox is not None and mailbox.id in mailbox_ids:
+            session = protocol.session
+            if session.mailbox is not None and session.mailbox.id in mailbox_ids:
                 protocol.bye("Sign-in was withdrawn")
+            elif session.view is not None and not session.the_box().permits(session.view):
+                protocol.bye("The mailbox is not shared with you any more")
 
 
 def in_networks(address: str, networks: Collection[Network]) -> bool:

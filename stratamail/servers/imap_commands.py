@@ -14,6 +14,7 @@ from stratamail.servers.imap_append import AppendCommand
 from stratamail.servers.imap_fetch import FetchCommand
 from stratamail.servers.imap_folders import FolderCommands
 from stratamail.servers.imap_messages import MessageCommands
+from stratamail.servers.imap_quota import QuotaCommands
 from stratamail.servers.imap_search import SearchCommand, with_saved
 from stratamail.servers.imap_select import SelectCommands
 from stratamail.servers.imap_session import Done, Refusal, Session, State
@@ -22,7 +23,7 @@ from stratamail.servers.imap_signin import SignInCommands
 CAPABILITIES = (
     "IMAP4rev1", "SASL-IR", "LITERAL+", "ID", "ENABLE", "IDLE", "NAMESPACE", "UIDPLUS", "MOVE", "UNSELECT", "CHILDREN",
     "SPECIAL-USE", "LIST-EXTENDED", "LIST-STATUS", "ESEARCH",
-    "MULTIAPPEND",
+    "MULTIAPPEND", "CREATE-SPECIAL-USE", "STATUS=SIZE", "QUOTA", "QUOTA=RES-STORAGE",
 )  # fmt: skip
 
 Handler = Callable[[Session, str, Any], Awaitable[Done]]
@@ -44,6 +45,7 @@ class Commands:
         fetch: FetchCommand,
         append: AppendCommand,
         message_size: int,
+        quota: QuotaCommands,
     ) -> None:
         self._append = append
         select = SelectCommands()
@@ -65,6 +67,9 @@ class Commands:
             ask.List: (AFTER, folders.listing),
             ask.Lsub: (AFTER, folders.lsub),
             ask.Status: (AFTER, folders.status),
+            ask.GetQuota: (AFTER, quota.get_quota),
+            ask.GetQuotaRoot: (AFTER, quota.get_quota_root),
+            ask.SetQuota: (AFTER, quota.set_quota),
             ask.Idle: (AFTER, select.idle),
             ask.Check: (SELECTED, signin.noop),
             ask.Close: (SELECTED, messages.close),

@@ -1,4 +1,4 @@
-"""IMAP commands about folders: LIST, CREATE, STATUS … (RFC 3501 section 6.3, RFC 5258, RFC 6154).
+"""IMAP commands about folders: LIST, CREATE, STATUS … (RFC 3501 section 6.3, RFC 5258, RFC 5819, RFC 6154, RFC 8438).
 
 Writes nothing to disk itself: the box does.
 """
@@ -17,8 +17,11 @@ from stratamail.imap.commands import (
     Unsubscribe,
 )  # fmt: skip
 from stratamail.servers.imap_session import Done, Refusal, Session, refused
-from stratamail.shadow.box import SPECIAL_USE
-from stratamail.store.mailbox_values import FolderInfo
+from stratamail.store.foldertree import SPECIAL_USE
+from stratamail.store.mailbox_values import FolderInfo, MailboxError
+
+USES = {use.lower(): use for use in SPECIAL_USE.values()}
+"""The special uses that a folder can have (RFC 6154 section 2). \\All and \\Flagged are no folders of ours."""
 
 
 class FolderCommands:
@@ -28,10 +31,15 @@ class FolderCommands:
         self._message_size = message_size
 
     async def create(self, session: Session, tag: str, command: Create) -> Done:
-        if command.use and SPECIAL_USE.get(command.mailbox) != command.use:
-            raise Refusal("Special uses belong to the folders of their name", "USEATTR")
-        await refused(session.the_box().create(command.mailbox))
-        return Done("Created")
+        uses = []
+        for wanted in dict.fromkeys(command.use.lower().split()):
+            use = USES.get(wanted)
+            if use is None:
+                # RFC 6154 section 3: nothing is made then
+                raise Refusal(f"There is no special use {wanted} here", "USEATTR")
+            uses.append(use)
+        uidvalidity = await refused(session.the_box().create(command.mailbox, " ".join(uses)))
+        return Done("Created", f"MAILBOXID {listing.mailbox_id(uidvalidity)}")  # RFC 8474 section 4.1
 
     async def delete(self, session: Session, tag: str, command: Delete) -> Done:
         self._leave_if_open(session, command.mailbox)
@@ -46,7 +54,13 @@ class FolderCommands:
     def _leave_if_open(self, session: Session, name: str) -> None:
         """A client that takes away the folder it has open knows that it is no more; others are told BYE."""
         view = session.view
-        if view is not None and name != "INBOX" and (view.name == name or view.name.startswith(name + "/")):
+        if view is None:
+            return
+        try:
+            box, inner = session.the_box().find(name)
+        except MailboxError:
+            return
+        if view.box is box and inner != "INBOX" and (view.name == inner or view.name.startswith(inner + "/")):
             session.leave()
 
     async def subscribe(self, session: Session, tag: str, command: Subscribe) -> Done:
@@ -59,17 +73,16 @@ class FolderCommands:
 
     async def listing(self, session: Session, tag: str, command: List) -> Done:
         folders = await refused(session.the_box().folders())
-        entries = _entries(folders)
-        lines = listing.select(command, entries, _subscribed(folders))
-        exist = {entry.name for entry in entries}
+        lines = listing.select(command, _entries(folders), _subscribed(folders))
         for line in lines:
             session.write(line.render())
-            if command.status and line.name in exist:
+            if command.status and line.exists:
                 # RFC 5819: a folder that has just gone has no STATUS response
                 try:
                     session.write(await self._status(session, line.name, command.status))
                 except Refusal:
                     continue
+                await session.link.drain()
         return Done("List completed")
 
     async def lsub(self, session: Session, tag: str, command: Lsub) -> Done:
@@ -84,16 +97,23 @@ class FolderCommands:
 
     async def _status(self, session: Session, name: str, items: tuple[str, ...]) -> bytes:
         status = await refused(session.the_box().status(name))
-        values = {
+        if "HIGHESTMODSEQ" in items:
+            session.enable_condstore()
+        values: dict[str, int | str] = {
             "MESSAGES": status.messages, "RECENT": status.recent, "UIDNEXT": status.uidnext,
             "UIDVALIDITY": status.uidvalidity, "UNSEEN": status.unseen, "APPENDLIMIT": self._message_size,
+            "HIGHESTMODSEQ": max(1, status.highestmodseq),
+            "SIZE": status.octets, "MAILBOXID": listing.mailbox_id(status.uidvalidity),
         }  # fmt: skip
+        if "DELETED" in items or "DELETED-STORAGE" in items:
+            deleted = await refused(session.the_box().deleted(name))
+            values["DELETED"], values["DELETED-STORAGE"] = deleted
         return render.status(name, {item: values[item] for item in items})
 
 
 def _entries(folders: list[FolderInfo]) -> list[listing.Entry]:
     return [
-        listing.Entry(each.name, SPECIAL_USE.get(each.name, "")) for each in folders if each.exists and each.selectable
+        listing.Entry(each.name, each.use) for each in folders if each.exists and each.selectable
     ]
 
 

@@ -15,11 +15,11 @@ from twisted.logger import Logger
 from stratamail.imap import render
 from stratamail.imap.commands import Authenticate, Capability, Check, Enable, Id, Login, Namespace, Noop
 from stratamail.servers.imap_session import Done, Refusal, Session, State
-from stratamail.shadow.box import Box
+from stratamail.shadow.namespaces import Namespaces
 from stratamail.tenancy.model import Mailbox
 
 CheckPassword = Callable[[str, str, str], Awaitable[Mailbox | None]]
-OpenBox = Callable[[Mailbox], Awaitable[Box]]
+OpenBox = Callable[[Mailbox], Namespaces]
 WEAK = "Encrypt the connection first"
 
 
@@ -54,12 +54,17 @@ class SignInCommands:
         return Done("ID completed")
 
     async def enable(self, session: Session, tag: str, command: Enable) -> Done:
-        """RFC 5161: nothing we offer needs to be enabled; what is unknown is passed over."""
-        session.write(b"* ENABLED\r\n")
+        """RFC 5161: what is unknown is passed over. QRESYNC brings CONDSTORE along (RFC 7162 section 3.2.3)."""
+        known = [name for name in dict.fromkeys(command.capabilities) if name in ("CONDSTORE", "QRESYNC")]
+        session.write(" ".join(("* ENABLED", *known)).encode("ascii") + b"\r\n")
+        session.qresync = session.qresync or "QRESYNC" in known
+        if known:
+            session.enable_condstore()
         return Done("Enabled")
 
     async def namespace(self, session: Session, tag: str, command: Namespace) -> Done:
-        session.write(b'* NAMESPACE (("" "/")) NIL NIL\r\n')
+        """RFC 2342: one's own mail, and what is shared; there are no mailboxes of other people."""
+        session.write(b'* NAMESPACE (("" "/")) NIL (("Shared/" "/"))\r\n')
         return Done("Namespace completed")
 
     def allowed(self, session: Session) -> bool:
@@ -94,7 +99,7 @@ class SignInCommands:
         if mailbox is None:
             self.log.info("IMAP sign-in refused for a client at {peer}", peer=session.peer)
             raise Refusal("Authentication failed", "AUTHENTICATIONFAILED")
-        session.box = await self._open_box(mailbox)
+        session.box = self._open_box(mailbox)
         session.mailbox = mailbox
         session.state = State.SIGNED_IN
         return Done("Signed in", "CAPABILITY " + " ".join(session.capabilities()))

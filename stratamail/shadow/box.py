@@ -30,15 +30,6 @@ __all__ = ["Box", "FolderInfo", "MailboxError", "Row", "Status", "Upload", "View
 
 _log = Logger()
 
-SPECIAL_USE = {
-    "Archive": "\\Archive",
-    "Drafts": "\\Drafts",
-    "Junk": "\\Junk",
-    "Sent": "\\Sent",
-    "Trash": "\\Trash",
-}
-"""RFC 6154, by the names that every mailbox has."""
-
 
 class Clock(Protocol):
     def seconds(self) -> float: ...
@@ -82,13 +73,16 @@ class Box:
 
     # folders
 
-    async def folders(self) -> list[FolderInfo]:
-        """All folders by name, INBOX first; also parents without mail, and subscribed names without a folder."""
-        found: list[FolderInfo] = await self._files(self._workers.mailboxes.folders)
+    async def folders(self, offered: Sequence[str] = ()) -> list[FolderInfo]:
+        """All folders by name, INBOX first; also parents without mail, and subscribed names without a folder. Names
+        ``offered`` for the first time are subscribed to."""
+        found: list[FolderInfo] = await self._files(self._workers.mailboxes.folders, offered)
         return found
 
-    async def create(self, name: str) -> None:
-        await self._files(self._workers.mailboxes.create, name)
+    async def create(self, name: str, use: str = "") -> int:
+        """Its UIDVALIDITY. ``use``: special uses, divided by spaces."""
+        uidvalidity: int = await self._files(self._workers.mailboxes.create, name, use)
+        return uidvalidity
 
     async def delete(self, name: str) -> None:
         await self._files(self._workers.mailboxes.delete, name)
@@ -108,10 +102,15 @@ class Box:
     async def unsubscribe(self, name: str) -> None:
         await self._files(self._workers.mailboxes.subscribe, name, False)
 
-    @staticmethod
-    def special_use(name: str) -> str:
-        """The special-use attribute of a folder, "" for none."""
-        return SPECIAL_USE.get(name, "")
+    async def deleted(self, name: str) -> tuple[int, int]:
+        """(messages, octets) of what carries \\Deleted in a folder."""
+        found: tuple[int, int] = await self._files(self._workers.mailboxes.deleted, name)
+        return found
+
+    async def usage(self) -> tuple[int, int]:
+        """(messages, octets) of the whole mailbox."""
+        found: tuple[int, int] = await self._files(self._workers.mailboxes.usage)
+        return found
 
     async def status(self, name: str) -> Status:
         """Counts without opening it; MailboxError "NONEXISTENT"."""
@@ -263,6 +262,12 @@ class Box:
         if spool is not None and not spool.reserve.allows():
             return
         self._aside(self.within(folder, "keep", kind, data))
+
+    def keep_summaries(self, folder: Folder, data: list[tuple[int, bytes]]) -> None:
+        """Keep digests of headers in the index, while there is room."""
+        spool = self._workers.spool
+        if spool is None or spool.reserve.allows():
+            self._aside(self.within(folder, "keep_summaries", data))
 
     def claim_recent(self, folder: Folder) -> None:
         self._aside(self.within(folder, "claim_recent", folder.recent))

@@ -6,11 +6,12 @@ Writes nothing itself. Webmail opens a connection for every click: a mailbox sta
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Protocol
 from weakref import WeakValueDictionary
 
 from stratamail.shadow.box import Box, Workers
+from stratamail.shadow.namespaces import Namespaces
 from stratamail.store.mailbox_values import Change
 from stratamail.store.mailboxes import Mailboxes
 from stratamail.store.model import Message, NewMessage
@@ -51,6 +52,15 @@ class Shadow:
         mailboxes.listener = self._told
 
     async def open(self, address: str) -> Box:
+        """As :meth:`box`."""
+        return self.box(address)
+
+    def namespaces(self, address: str, shared: Callable[[], Mapping[str, str]] | None = None) -> Namespaces:
+        """What the person with the mailbox ``address`` may open: it, and what ``shared`` (name → address) gives at that
+        moment."""
+        return Namespaces(self.box(address), self.box, shared or dict)
+
+    def box(self, address: str) -> Box:
         """The box of a mailbox (its main address in key form). A session may hold it as long as it likes."""
         box = self._boxes.get(address)
         if box is None:

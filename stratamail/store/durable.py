@@ -32,6 +32,15 @@ def sync_file(path: str) -> None:
         os.close(fd)
 
 
+def sync_files(paths: Iterable[str]) -> None:
+    """The same for those of ``paths`` that are there."""
+    for path in paths:
+        try:
+            sync_file(path)
+        except FileNotFoundError:
+            continue
+
+
 def sync_folder(path: str) -> None:
     """Make the names in the folder ``path`` durable."""
     fd = os.open(path, _DIRECTORY)

@@ -16,6 +16,8 @@ from stratamail.store.mailbox_values import FolderInfo, MailboxError
 
 LONGEST = 240
 """Octets of a folder's directory name (file systems take 255)."""
+LONGEST_WRITTEN = 1000
+"""The same of a name that only stands in a list of subscriptions."""
 
 
 SPECIAL_USE = {
@@ -30,16 +32,22 @@ SPECIAL_USE = {
 _ASIDE = "deleted."
 
 
-def checked(name: str) -> str:
-    """``name`` in its canonical form; MailboxError for what cannot be a folder."""
+def written(name: str, longest: int = LONGEST_WRITTEN) -> str:
+    """``name`` in its canonical form; MailboxError for what cannot be the name of a folder, here or in another
+    mailbox."""
     name = maildir.canonical(name.removesuffix("/"))
     try:
-        fits = bool(name.encode("utf-8")) and len(maildir.directory(name)) <= LONGEST
+        fits = bool(name.encode("utf-8")) and len(maildir.directory(name)) <= longest
     except UnicodeError:
         fits = False
     if not fits or not all(name.split("/")) or any(ord(char) < 32 or ord(char) == 127 for char in name):
         raise MailboxError("This name is not possible here", "CANNOT")
     return name
+
+
+def checked(name: str) -> str:
+    """The same for what shall be a folder in this mailbox."""
+    return written(name, LONGEST)
 
 
 def parents(name: str) -> list[str]:
@@ -61,6 +69,13 @@ def listing(index: Index) -> list[FolderInfo]:
             FolderInfo(name, there, name in subscribed, name in implied, there or name in implied, use, uidvalidity)
         )
     return found
+
+
+def usual_use(index: Index, name: str) -> str:
+    """The special use that a folder has by its name, unless another one has it."""
+    use = SPECIAL_USE.get(name, "")
+    taken = any(use.lower() in folder.use.lower().split() for folder in index.folders.values())
+    return "" if taken else use
 
 
 def sweep(root: str) -> None:
@@ -95,8 +110,7 @@ class Tree:
             self.touched.update(maildir.make(self._path(folder)))
         with self._index.change():
             for folder in wanted:
-                usual = SPECIAL_USE.get(folder, "")
-                given = use if folder == name and use else "" if usual.lower() in taken else usual
+                given = use if folder == name and use else usual_use(self._index, folder)
                 self._index.create(folder, self._draw(), given)
         return self._index.folders[name].uidvalidity
 

@@ -9,19 +9,19 @@ import os
 from collections.abc import Collection, Iterable, Sequence
 
 from stratamail.store import maildir
-from stratamail.store.index import Index
-from stratamail.store.mailbox_access import MailboxAccess
+from stratamail.store.index import Folder, Index
+from stratamail.store.mailbox_outside import MailboxOutside
 from stratamail.store.mailbox_values import Loaded, Status
 
 
-class MailboxReading(MailboxAccess):
+class MailboxReading(MailboxOutside):
     """Reads; changes no message."""
 
     def load(self, address: str, name: str) -> Loaded:
         """A folder whole, for a session that opens it."""
 
         def act(index: Index) -> Loaded:
-            folder = self._folder(index, name)
+            folder = self._looked(address, index, name)
             return Loaded(
                 folder.name, folder.uidvalidity, folder.uidnext, folder.modseq, folder.recent,
                 tuple(folder.keywords), index.load(folder),
@@ -31,12 +31,28 @@ class MailboxReading(MailboxAccess):
 
     def status(self, address: str, name: str) -> Status:
         def act(index: Index) -> Status:
-            folder = self._folder(index, name)
+            folder = self._looked(address, index, name)
             messages, unseen, octets = index.counts(folder)
             recent = len(index.since(folder, folder.recent))
             return Status(messages, recent, unseen, folder.uidnext, folder.uidvalidity, folder.modseq, octets)
 
         return self._run(address, act)
+
+    def deleted(self, address: str, name: str) -> tuple[int, int]:
+        """(messages, octets) of what carries \\Deleted."""
+
+        def act(index: Index) -> tuple[int, int]:
+            rows = index.deleted(self._folder(index, name))
+            return len(rows), sum(row.size for row in rows)
+
+        return self._run(address, act)
+
+    def _looked(self, address: str, index: Index, name: str) -> Folder:
+        """A folder as it is on disk now."""
+        self._look_at_tree(address, index)
+        folder = self._folder(index, name)
+        self._look_at(address, index, folder)
+        return folder
 
     def vanished(self, address: str, name: str, since: int) -> tuple[list[int], bool]:
         """The UIDs that were expunged with a mod-sequence above ``since`` (RFC 7162 section 3.2.5.1), ascending, and
@@ -61,7 +77,7 @@ class MailboxReading(MailboxAccess):
         def act(index: Index) -> str | None:
             folder = self._folder(index, name)
             rows = index.rows(folder, (uid,))
-            return self._files.file_of(address, self._files.path(address, folder), rows[0]) if rows else None
+            return self._files.source_of(self._files.path(address, folder), rows[0]) if rows else None
 
         return self._run(address, act)
 

@@ -8,15 +8,15 @@ address in key form.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from stratamail.store import foldertree, maildir
 from stratamail.store.index import Index
 from stratamail.store.index import count as count_index
 from stratamail.store.layout import Layout
-from stratamail.store.mailbox_changes import MailboxChanges
 from stratamail.store.mailbox_reading import MailboxReading
+from stratamail.store.mailbox_sharing import MailboxSharing
 from stratamail.store.mailbox_values import Arrival, FolderInfo, MailboxError, Replaced
 
 __all__ = ["Arrival", "MailboxError", "Mailboxes", "count_messages"]
@@ -24,12 +24,23 @@ __all__ = ["Arrival", "MailboxError", "Mailboxes", "count_messages"]
 T = TypeVar("T")
 
 
-class Mailboxes(MailboxChanges, MailboxReading):
+class Mailboxes(MailboxSharing, MailboxReading):
     """Messages, what is read of them, and folders; see ``store.mailbox_access`` for what it is made with."""
 
-    def folders(self, address: str) -> list[FolderInfo]:
-        """Every folder, and the parents that exist only as such; by name, INBOX first."""
-        return self._run(address, foldertree.listing)
+    def folders(self, address: str, offered: Sequence[str] = ()) -> list[FolderInfo]:
+        """Every folder, and the parents that exist only as such; by name, INBOX first. Names ``offered`` for the first
+        time are subscribed to: shared mailboxes that this one has come to read."""
+
+        def act(index: Index) -> list[FolderInfo]:
+            fresh = [name for name in offered if not index.meta(f"offered:{name}")]
+            if fresh:
+                with index.change():
+                    for name in fresh:
+                        index.subscribe(name, True)
+                        index.set_meta(f"offered:{name}", 1)
+            return foldertree.listing(index)
+
+        return self._run(address, act)
 
     def create(self, address: str, name: str, use: str = "") -> int:
         """Make a folder (and its parents, RFC 3501 section 6.3.3); its UIDVALIDITY. ``use`` are special uses divided by
@@ -53,7 +64,7 @@ class Mailboxes(MailboxChanges, MailboxReading):
 
         def act(index: Index) -> None:
             with index.change():
-                index.subscribe(foldertree.checked(name), wanted)
+                index.subscribe(foldertree.written(name), wanted)
 
         self._run(address, act)
 

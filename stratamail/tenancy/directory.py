@@ -55,10 +55,9 @@ class Directory:
             self._addresses[entry.address] = entry
             if entry.kind == ALIAS and entry.members:
                 self._aliases.setdefault(entry.members[0], []).append(entry.address)
-            box = self._boxes.get(entry.address) if entry.kind == SHARED else None
-            if box is not None:
+            if entry.kind == SHARED and entry.address in self._boxes:
                 for reader in entry.members:
-                    self._read.setdefault(reader, []).append(box)
+                    self._read.setdefault(reader, []).append(self._boxes[entry.address])
         self._names = _names(box for box in self._by_id.values() if box.kind == SHARED)
 
     def domains(self) -> list[Domain]:

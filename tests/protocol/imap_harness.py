@@ -83,8 +83,10 @@ class House:
         self.shadow = Shadow(self.mailboxes, calls, calls, self.clock, self.spool, self._commit)
         self.passwords = {("anna@example.org", "secret"): ANNA}
         self.asked: list[str] = []
+        # reader → the shared mailboxes that it reads, by name
+        self.shared: dict[str, dict[str, str]] = {}
         settings = Settings(Server("mx.test"), listen=listen or Listen(), limits=limits or Limits())
-        self.factory = ImapFactory("imap", self.shadow, settings, self.clock, tls, self.check)
+        self.factory = ImapFactory("imap", self.shadow, settings, self.clock, tls, self.check, self.reads)
 
     async def _commit(self, new: NewMessage) -> Message:
         if self.failure is not None:
@@ -98,7 +100,10 @@ class House:
         self.asked.append(peer)
         return self.passwords.get((user.lower(), password))
 
-    def deliver(self, *bodies: bytes) -> None:
+    def reads(self, mailbox: Mailbox) -> dict[str, str]:
+        return self.shared.get(mailbox.address, {})
+
+    def deliver(self, *bodies: bytes, to: str = ADDRESS) -> None:
         """Messages arrive in INBOX."""
         arrivals = []
         for data in bodies:
@@ -107,7 +112,7 @@ class House:
             path = self.layout.message(name)
             Path(path).write_bytes(data)
             arrivals.append(Arrival(name, len(self.committed), path, len(data), int(self.clock.seconds() * 1e6)))
-        self.mailboxes.deliver(ADDRESS, arrivals)
+        self.mailboxes.deliver(to, arrivals)
 
     def connect(self, host: str = "192.0.2.9", listener: str = "127.0.0.1", greeting: bool = True) -> Client:
         client = Client(self, Wire(host, listener))
@@ -115,9 +120,9 @@ class House:
             client.greeting = client.read()
         return client
 
-    def sign_in(self) -> Client:
+    def sign_in(self, user: str = ADDRESS) -> Client:
         client = self.connect()
-        client.ok("LOGIN anna@example.org secret")
+        client.ok(f"LOGIN {user} secret")
         return client
 
 

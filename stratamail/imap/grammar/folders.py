@@ -19,7 +19,12 @@ from stratamail.imap.dates import parse_time
 from stratamail.imap.grammar.resync import select_parameters
 from stratamail.imap.tokens import Cursor, ParseError, mailbox_name
 
-STATUS_ITEMS = frozenset(("MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "APPENDLIMIT", "HIGHESTMODSEQ"))
+STATUS_ITEMS = frozenset(
+    (
+        "MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "APPENDLIMIT", "HIGHESTMODSEQ", "SIZE", "MAILBOXID",
+        "DELETED", "DELETED-STORAGE",
+    )
+)  # fmt: skip
 SELECTIONS = frozenset(("SUBSCRIBED", "REMOTE", "RECURSIVEMATCH", "SPECIAL-USE"))
 RETURNS = frozenset(("SUBSCRIBED", "CHILDREN", "SPECIAL-USE"))
 MAX_PATTERNS = 100
@@ -51,10 +56,7 @@ def create(cursor: Cursor) -> Command:
         if cursor.word() != "USE":
             raise ParseError("Unknown CREATE parameter")
         cursor.space()
-        uses = cursor.list(cursor.flag)
-        if len(uses) > 1:
-            raise ParseError("One special use at most", code="USEATTR", no=True)
-        use = uses[0] if uses else ""
+        use = " ".join(cursor.list(cursor.flag))
         cursor.expect(b")")
     return Create(name, use)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from stratamail.imap.commands import Command
-from stratamail.imap.grammar import fetch, folders, messages, search, session
+from stratamail.imap.grammar import fetch, folders, messages, quota, search, session
 from stratamail.imap.tokens import Cursor, ParseError
 
 Reader = Callable[[Cursor], Command]
@@ -32,6 +32,9 @@ COMMANDS: dict[str, Reader] = {
     "LIST": folders.listing,
     "LSUB": folders.lsub,
     "STATUS": folders.status,
+    "GETQUOTA": quota.get_quota,
+    "GETQUOTAROOT": quota.get_quota_root,
+    "SETQUOTA": quota.set_quota,
     "CHECK": messages.check,
     "CLOSE": messages.close,
     "UNSELECT": messages.unselect,
