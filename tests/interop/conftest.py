@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support import dovecot
+from tests.support.far import Account, Far, Ours, Theirs
 from tests.support.server import Server
 from tests.support.sink import Sink
 
@@ -33,3 +35,19 @@ def server(sink: Sink) -> Iterator[Server]:
         yield running
     finally:
         running.close()
+
+
+@pytest.fixture(scope="session", params=["stratamail", "dovecot"])
+def far(request: pytest.FixtureRequest) -> Iterator[Far]:
+    """A server for clients: this one, and Dovecot as the check of the check. Mailboxes are made by each test."""
+    if request.param == "dovecot":
+        dovecot.required()
+    running: Far = Ours() if request.param == "stratamail" else Theirs()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def account(far: Far) -> Account:
+    """A new mailbox of its own."""
+    return far.account()

@@ -7,11 +7,13 @@ import imaplib
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from types import TracebackType
 
 import pytest
 
+from stratamail.net.certificate import make
 from tests.support.ports import free_port
 from tests.support.server import folder
 from tests.support.waiting import until
@@ -24,12 +26,12 @@ state_dir = {base}/run
 log_path = {base}/log
 protocols = imap
 listen = 127.0.0.1
-ssl = no
+{tls}
 disable_plaintext_auth = no
 default_login_user = {user}
 default_internal_user = {user}
 default_internal_group = {group}
-mail_location = maildir:{base}/home/Maildir
+mail_location = maildir:~/Maildir
 first_valid_uid = 1
 mail_max_userip_connections = 1000
 first_valid_gid = 1
@@ -37,6 +39,10 @@ service imap-login {{
   chroot =
   inet_listener imap {{
     port = {port}
+  }}
+  inet_listener imaps {{
+    port = {tls_port}
+    ssl = yes
   }}
 }}
 service anvil {{
@@ -51,12 +57,17 @@ passdb {{
 }}
 userdb {{
   driver = static
-  args = uid={user} gid={group} home={base}/home
+  args = uid={user} gid={group} home={home}
 }}
 namespace inbox {{
   inbox = yes
+{folders}
 }}
 """
+_FOLDERS = "  separator = /\n" + "".join(
+    f"  mailbox {name} {{\n    auto = subscribe\n    special_use = \\{name}\n  }}\n"
+    for name in ("Archive", "Drafts", "Junk", "Sent", "Trash")
+)
 
 
 def required() -> None:
@@ -66,17 +77,34 @@ def required() -> None:
 
 
 class Dovecot:
-    """Runs while it is entered; :meth:`client` is signed in and has a new INBOX selected."""
+    """Runs while it is entered; :meth:`client` is signed in and has a new INBOX selected.
 
-    def __init__(self) -> None:
+    One mailbox for all names, without TLS. With ``homes`` each user has a mailbox of their own, ``home/NAME/Maildir``,
+    with "/" between folders and the usual five folders; and there is TLS with a certificate for localhost.
+    """
+
+    def __init__(self, homes: bool = False) -> None:
         self.base = folder("dovecot")
         self.port = free_port()
+        self.tls_port = free_port() if homes else 0
+        self._homes = homes
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Dovecot:
         assert PROGRAM is not None
         config = self.base / "dovecot.conf"
-        config.write_text(_CONFIG.format(base=self.base, port=self.port, user="nobody", group="nogroup"))
+        tls, folders, home = "ssl = no", "", f"{self.base}/home"
+        if self._homes:
+            pem = self.base / "localhost.pem"
+            pem.write_bytes(make("localhost", time.time()))
+            tls = f"ssl = yes\nssl_cert = <{pem}\nssl_key = <{pem}"
+            folders, home = _FOLDERS, f"{home}/%n"
+        config.write_text(
+            _CONFIG.format(
+                base=self.base, port=self.port, tls_port=self.tls_port, user="nobody", group="nogroup",
+                tls=tls, folders=folders, home=home,
+            )
+        )  # fmt: skip
         for name in ("run", "home"):
             made = self.base / name
             made.mkdir()
@@ -100,9 +128,9 @@ class Dovecot:
         assert self._process is not None
         return self._process.pid
 
-    def client(self) -> imaplib.IMAP4:
+    def client(self, user: str = "anna") -> imaplib.IMAP4:
         made = imaplib.IMAP4("127.0.0.1", self.port, timeout=20)
-        made.login("anna", "secret")
+        made.login(user, "secret")
         made.select()
         return made
 
