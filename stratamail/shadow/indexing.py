@@ -1,0 +1,280 @@
+"""The background work that fills the full-text indexes: mailboxes one after the other, gently.
+
+Writes ``search.sqlite`` of each mailbox (:mod:`stratamail.store.fulltext`) in a pool of its own with one thread. Works
+in steps of some milliseconds, with rests between them that are long while mail comes. What is done is in the file with
+the documents themselves: a crash costs one step. Stops at the disk reserve, like all caches.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from stratamail.mail.headers import header_end
+from stratamail.shadow import text
+from stratamail.store import maildir
+from stratamail.store.fulltext import NAME, PARTED, Document, Fulltext, Unusable, fold, key_of, remove_file
+from stratamail.store.index_beside import FolderBeside, Found, IndexBeside
+from stratamail.store.layout import Layout
+from stratamail.store.mailbox_values import Added, Change, Removed
+from stratamail.store.pool import Pool, PoolStopped
+
+STEP = 0.03
+"""Seconds of work at a time."""
+AT_ONCE = 50
+LONGEST = 1 << 20
+"""Characters of a message's header, and of its texts, that are indexed; a search reads the rest itself."""
+EASY, BUSY = 0.5, 9.0
+"""How long it rests, in lengths of the step before, when nothing happens and while mail comes."""
+LOOK = 1.0
+PAUSE = 60.0
+"""Seconds until the next look, when there is nothing to do, and when the disk is full or a file cannot be written."""
+SWEEP_AFTER = 600.0
+"""What was expunged leaves the index within so many seconds or, when nobody was there to notice, when there are more
+documents than messages."""
+
+
+class Clock(Protocol):
+    def seconds(self) -> float: ...
+
+    def callLater(self, delay: float, function: Callable[..., object], *args: Any) -> IDelayedCall: ...
+
+
+class Indexing:
+    """``note`` and ``told`` may be called from any thread; the rest from the reactor's. ``allows`` tells whether the
+    disk has room."""
+
+    log = Logger()
+
+    def __init__(self, layout: Layout, pool: Pool, clock: Clock, allows: Callable[[], bool] = lambda: True) -> None:
+        self._layout = layout
+        self._pool = pool
+        self._clock = clock
+        self._allows = allows
+        self._dirty: dict[str, None] = {}
+        self._all: Iterator[str] = iter(())
+        # mailboxes that lost messages, and until when they wait
+        self._removed: dict[str, float] = {}
+        self._heard = 0
+        self._known = 0
+        self._work: Work | None = None
+        self._timer: IDelayedCall | None = None
+        self._step: Deferred[None] | None = None
+        self._stopping = False
+
+    def start(self, addresses: Iterable[str] = ()) -> None:
+        """Begin; ``addresses`` are looked through when nothing else is to do."""
+        self._stopping = False
+        self._all = iter(addresses)
+        self._timer = self._clock.callLater(LOOK, self._next)
+
+    async def stop(self) -> None:
+        """Ends after the step in hand."""
+        self._stopping = True
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        if self._step is not None:
+            await self._step
+        if self._work is not None:
+            await self._pool.run(self._work.close)
+            self._work = None
+
+    def note(self, address: str) -> None:
+        """There may be something new in a mailbox."""
+        self._dirty[address] = None
+
+    def told(self, address: str, folder: str, change: Change) -> None:
+        """As a listener of the mailboxes."""
+        if isinstance(change, Removed):
+            self._removed.setdefault(address, self._clock.seconds() + SWEEP_AFTER)
+        if isinstance(change, Added):
+            self._heard += 1
+            self._dirty[address] = None
+
+    def _next(self) -> None:
+        address = next(iter(self._dirty), None) or self._due() or next(self._all, None)
+        if address is None or not self._allows():
+            self._timer = self._clock.callLater(LOOK if address is None else PAUSE, self._next)
+            return
+        self._step = Deferred.fromCoroutine(self._do(address))
+
+    def _due(self) -> str | None:
+        address = next(iter(self._removed), None)
+        return address if address is not None and self._removed[address] <= self._clock.seconds() else None
+
+    async def _do(self, address: str) -> None:
+        rest = LOOK
+        due = self._removed.get(address)
+        sweep = due is not None and due <= self._clock.seconds()
+        try:
+            # what comes from now on is for the next round
+            self._dirty.pop(address, None)
+            more, took = await self._pool.run(self._advance, address, sweep)
+            if more:
+                self._dirty[address] = None
+            elif sweep:
+                self._removed.pop(address, None)
+            rest = took * (EASY if self._known == self._heard else BUSY)
+            self._known = self._heard
+        except PoolStopped:
+            return
+        except Exception:
+            self.log.failure("the full-text index of {address} cannot be filled now", Failure(), address=address)
+            self._dirty[address] = None
+            rest = PAUSE
+        if not self._stopping:
+            self._timer = self._clock.callLater(rest, self._next)
+
+    # in the pool's thread
+
+    def _advance(self, address: str, sweep: bool) -> tuple[bool, float]:
+        """(whether there is more to do, seconds it took)."""
+        begun = time.monotonic()
+        root = self._layout.mailbox(address)
+        work = self._work
+        if work is not None and (work.root != root or not work.current):
+            work.close()
+            work = self._work = None
+        if work is None:
+            try:
+                work = self._work = Work(root, self._layout.message)
+            except FileNotFoundError:
+                return False, time.monotonic() - begun
+        try:
+            more = work.step(begun + STEP, sweep)
+        except sqlite3.DatabaseError as error:
+            work.close()
+            self._work = None
+            if not work.broken(error):
+                raise
+            self.log.warn("the full-text index of {address} is broken and made again", address=address)
+            remove_file(os.path.join(root, NAME))
+            more = True
+        if not more:
+            work.close()
+            self._work = None
+        return more, time.monotonic() - begun
+
+
+class Work:
+    """One mailbox's index being filled. FileNotFoundError when the mailbox has none of messages."""
+
+    def __init__(self, root: str, spooled: Callable[[str], str]) -> None:
+        self.root = root
+        self._spooled = spooled
+        self._messages = IndexBeside(root)
+        path = os.path.join(root, NAME)
+        try:
+            try:
+                self._index = Fulltext(path, write=True)
+            except Unusable:
+                remove_file(path)
+                self._index = Fulltext(path, write=True)
+        except BaseException:
+            self._messages.close()
+            raise
+        self._seen = self._index.seen()
+        self._gone: list[int] | None = None
+
+    @property
+    def current(self) -> bool:
+        """Whether the mailbox's files are still these."""
+        return self._messages.current and self._index.current
+
+    @staticmethod
+    def broken(error: sqlite3.DatabaseError) -> bool:
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+    def close(self) -> None:
+        self._index.close()
+        self._messages.close()
+
+    def step(self, until: float, sweep: bool = False) -> bool:
+        """Index some messages, or remove some whose message is gone; whether there is more to do."""
+        for folder in self._messages.folders():
+            validity, uid = self._seen.get(folder.id, (0, 0))
+            if validity != folder.uidvalidity:
+                uid = 0
+            if uid < folder.uidnext - 1:
+                self._folder(folder, uid, until)
+                return True
+        return self._sweep(sweep)
+
+    def _folder(self, folder: FolderBeside, uid: int, until: float) -> None:
+        rows = self._messages.above(folder.id, uid, AT_ONCE)
+        known = self._index.numbers({key_of(row.base) for row in rows})
+        documents: dict[str, Document] = {}
+        done = folder.uidnext - 1 if len(rows) < AT_ONCE else rows[-1].uid
+        for row in rows:
+            key = key_of(row.base)
+            if key not in known and key not in documents:
+                data = self._content(folder.name, row)
+                if data is not None:
+                    documents[key] = document(key, data)
+            if time.monotonic() > until and row is not rows[-1]:
+                done = row.uid
+                break
+        self._index.add(list(documents.values()), folder.id, folder.uidvalidity, done)
+        self._seen[folder.id] = folder.uidvalidity, done
+
+    def _content(self, name: str, row: Found) -> bytes | None:
+        """None when it is gone: then it is in no folder, or has another UID there."""
+        below = os.path.join(self.root, maildir.directory(name))
+        paths = [os.path.join(below, maildir.relative(row.base, row.flags))]
+        id = maildir.message_id(row.base)
+        if id:
+            paths.insert(0, self._spooled(id))
+        for path in paths:
+            try:
+                with open(path, "rb", buffering=0) as file:
+                    return file.readall()
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+        found = maildir.find(below, row.base)
+        if found is None:
+            return None
+        try:
+            with open(os.path.join(below, found[1]), "rb", buffering=0) as file:
+                return file.readall()
+        except FileNotFoundError:
+            return None
+
+    def _sweep(self, wanted: bool) -> bool:
+        index = self._index
+        if self._gone is None:
+            if not wanted and index.count() <= self._messages.total():
+                return False
+            held = {key_of(base) for base in self._messages.bases()}
+            self._gone = [number for key, number in index.after(0).items() if key not in held]
+        some, self._gone = self._gone[:AT_ONCE], self._gone[AT_ONCE:]
+        index.remove(some)
+        return bool(self._gone)
+
+
+def document(key: str, data: bytes) -> Document:
+    """A message as what it is found by."""
+    head, whole_head = _bounded([text.header_text(data[: header_end(data)])])
+    body, whole_body = _bounded(text.body_texts(data))
+    return Document(key, head, body, whole_head and whole_body)
+
+
+def _bounded(parts: Iterable[str]) -> tuple[str, bool]:
+    """The folded texts as one, and whether that is all."""
+    out: list[str] = []
+    room = LONGEST
+    for part in parts:
+        if room <= 0:
+            return PARTED.join(out), False
+        out.append(fold(part[:room]))
+        if len(part) > room:
+            return PARTED.join(out), False
+        room -= len(part)
+    return PARTED.join(out), True
