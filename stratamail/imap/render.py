@@ -82,12 +82,21 @@ def status(name: str, values: Mapping[str, int | str]) -> bytes:
     return b"* STATUS " + mailbox(name) + f" ({pairs})\r\n".encode("ascii")
 
 
-def search(numbers: Iterable[int]) -> bytes:
-    return b"* SEARCH" + "".join([f" {n}" for n in numbers]).encode("ascii") + b"\r\n"
+def vanished(uids: str, earlier: bool = False) -> bytes:
+    """``uids`` a set (RFC 7162 section 3.2.10)."""
+    return b"* VANISHED %b%b\r\n" % (b"(EARLIER) " if earlier else b"", uids.encode("ascii"))
 
 
-def esearch(tag: str, numbers: list[int], uid: bool, returns: frozenset[str]) -> bytes:
-    """RFC 4731 section 3.1: MIN, MAX and ALL are left out when nothing was found; COUNT never is."""
+def search(numbers: Iterable[int], modseq: int | None = None, word: bytes = b"SEARCH") -> bytes:
+    """A SEARCH or SORT response; ``modseq`` the highest of the messages found, when the program named MODSEQ and found
+    any (RFC 7162 sections 3.1.6 and 3.1.9)."""
+    highest = b"" if modseq is None else b" (MODSEQ %d)" % modseq
+    return b"* " + word + "".join([f" {n}" for n in numbers]).encode("ascii") + highest + b"\r\n"
+
+
+def esearch(tag: str, numbers: list[int], uid: bool, returns: frozenset[str], modseq: int | None = None) -> bytes:
+    """RFC 4731 section 3.1: MIN, MAX and ALL are left out when nothing was found; COUNT never is. ``modseq`` as of
+    section 3.2."""
     parts = [f"* ESEARCH (TAG {quote(tag.encode('ascii'))})"]
     if uid:
         parts.append("UID")
@@ -100,4 +109,6 @@ def esearch(tag: str, numbers: list[int], uid: bool, returns: frozenset[str]) ->
             parts.append(f"ALL {compress(numbers)}")
     if "COUNT" in returns:
         parts.append(f"COUNT {len(numbers)}")
+    if modseq is not None:
+        parts.append(f"MODSEQ {modseq}")
     return (" ".join(parts) + "\r\n").encode("ascii")

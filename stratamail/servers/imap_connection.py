@@ -233,6 +233,9 @@ class ImapConnection(Protocol):
         if self.lost:
             raise Gone
 
+    def soon(self, call: Callable[[], None]) -> None:
+        self.owner.reactor.callLater(0, call)
+
     async def event(self) -> Event:
         while True:
             if self.lost or self.session.state is State.OVER:
@@ -386,7 +389,7 @@ class ImapConnection(Protocol):
         except (Gone, CancelledError):
             raise
         except Refusal as refusal:
-            session.tell(expunges=False)
+            await session.tell_all(expunges=False)
             self.write(render.condition(tag, refusal.state, refusal.text, refusal.code))
             self._count_error()
             return
@@ -403,8 +406,12 @@ class ImapConnection(Protocol):
         if not signed_in and session.mailbox is not None:
             self.engine.limit = LINE_AFTER
             self._errors = 0
-        session.tell(done.expunges)
-        self.write(render.condition(tag, "OK", done.text, done.code))
+        # numbers in commands that were sent already are those that the client was told before
+        await session.tell_all(done.expunges and (done.shifts or not self.engine.buffered))
+        code = done.code
+        if done.highestmodseq and session.qresync and session.view is not None:
+            code = f"HIGHESTMODSEQ {session.view.highestmodseq}"
+        self.write(render.condition(tag, "OK", done.text, code))
 
     def _start_tls(self, tag: str) -> None:
         """RFC 3501 section 6.2.1. What a client sent ahead in the clear is never run inside TLS: that is an

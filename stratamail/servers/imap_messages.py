@@ -8,6 +8,7 @@ from __future__ import annotations
 from stratamail.imap import render
 from stratamail.imap.commands import Close, Copy, Expunge, Move, Store, Unselect
 from stratamail.imap.sets import SequenceSet, compress
+from stratamail.servers.imap_rows import attribute
 from stratamail.servers.imap_session import Done, Refusal, Session, refused
 from stratamail.shadow.view import View
 from stratamail.store.mailbox_values import Copied
@@ -37,57 +38,88 @@ class MessageCommands:
     async def store(self, session: Session, tag: str, command: Store) -> Done:
         view = session.the_view()
         uids = uids_of(view, chosen(view, command.set, command.uid))
+        if command.unchanged_since is not None:
+            session.enable_condstore()
+        modified: list[int] = []
+        gone: list[int] = []
+        items = _told(session, command)
         for start in range(0, len(uids), SLICE):
-            done = await refused(view.store(uids[start : start + SLICE], command.mode, command.flags))
+            some = uids[start : start + SLICE]
+            work = view.store_unchanged(some, command.mode, command.flags, command.unchanged_since)
+            done, changed = await refused(work)
             session.tell_keywords()
-            if not command.silent:
-                session.write(b"".join(_flags(view, uid, command.uid) for uid in done))
+            if items:
+                session.write(b"".join(_flags(view, uid, items) for uid in done))
+            modified += changed
+            if command.unchanged_since is not None and not command.uid:
+                # by number a client names what is there: it hears when that is not so
+                gone += [uid for uid in some if view.gone(uid)]
             await session.link.drain()
         if not uids:
             await refused(view.store([], command.mode, command.flags))
-        return Done("Stored", expunges=command.uid)
+        if gone:
+            failed = _modified(view, sorted({*modified, *gone}), command.uid)
+            raise Refusal("Some of the messages are gone", failed)
+        text = "Stored" if not modified else "Some messages had changed"
+        return Done(text, _modified(view, modified, command.uid), expunges=command.uid, shifts=False)
 
     async def copy(self, session: Session, tag: str, command: Copy) -> Done:
         view = session.the_view()
         uids = uids_of(view, chosen(view, command.set, command.uid))
-        return Done("Copied", _copyuid(await refused(view.copy(uids, command.mailbox))))
+        return Done("Copied", _copyuid(await refused(session.the_box().copy(view, uids, command.mailbox))))
 
     async def move(self, session: Session, tag: str, command: Move) -> Done:
         """RFC 6851 section 4.3: COPYUID comes before the EXPUNGE responses, which stand before the OK."""
         view = session.the_view()
         uids = uids_of(view, chosen(view, command.set, command.uid))
-        code = _copyuid(await refused(view.move(uids, command.mailbox)))
+        code = _copyuid(await refused(session.the_box().move(view, uids, command.mailbox)))
         if code:
             session.write(render.condition("*", "OK", "Moved", code))
-        return Done("Move completed")
+        return Done("Move completed", highestmodseq=bool(code))
 
     async def expunge(self, session: Session, tag: str, command: Expunge) -> Done:
         view = session.the_view()
         uids = None if command.uids is None else uids_of(view, command.uids.positions(view.uids))
-        await refused(view.expunge(uids))
-        return Done("Expunged")
+        gone = await refused(view.expunge(uids))
+        return Done("Expunged", highestmodseq=bool(gone))
 
     async def close(self, session: Session, tag: str, command: Close) -> Done:
         """RFC 3501 section 6.4.2: expunges, and tells nothing."""
         view = session.the_view()
+        code = ""
         if not view.read_only and view.alive:
-            await refused(view.expunge())
+            highest = await refused(view.expunge_unseen())
+            if session.qresync and highest is not None:
+                code = f"HIGHESTMODSEQ {highest}"  # RFC 7162 section 3.2.8
         session.leave()
-        return Done("Closed")
+        return Done("Closed", code)
 
     async def unselect(self, session: Session, tag: str, command: Unselect) -> Done:
         session.leave()
         return Done("Unselected")
 
 
-def _flags(view: View, uid: int, with_uid: bool) -> bytes:
+def _told(session: Session, command: Store) -> tuple[str, ...]:
+    """The items of STORE's FETCH responses: with CONDSTORE a silent one, too, tells mod-sequences (RFC 7162 sections
+    3.1.3 and 3.2.4)."""
+    if command.silent:
+        return ("UID", "MODSEQ") if session.condstore else ()
+    return session.told_of_flags if session.condstore or not command.uid else ("UID", "FLAGS")
+
+
+def _flags(view: View, uid: int, items: tuple[str, ...]) -> bytes:
     i = view.position(uid)
     if i is None:
         return b""
-    flags = render.flag_list(view.flags(i))
-    if with_uid:
-        return b"* %d FETCH (UID %d FLAGS %b)\r\n" % (i + 1, uid, flags)
-    return b"* %d FETCH (FLAGS %b)\r\n" % (i + 1, flags)
+    return b"* %d FETCH (%b)\r\n" % (i + 1, b" ".join(attribute(view, item, i) for item in items))
+
+
+def _modified(view: View, uids: list[int], by_uid: bool) -> str:
+    """RFC 7162 section 3.1.3: what a conditional STORE has passed over."""
+    if not uids:
+        return ""
+    numbers = (i + 1 for i in map(view.position, uids) if i is not None)
+    return f"MODIFIED {compress(uids if by_uid else numbers)}"
 
 
 def _copyuid(copied: Copied) -> str:

@@ -13,9 +13,10 @@ from attrs import evolve, fields_dict
 
 from stratamail.imap import render
 from stratamail.imap.commands import Command, Search
-from stratamail.imap.search import And, Key, Not, Numbers, Or, Uids
+from stratamail.imap.search import And, Key, ModSeq, Not, Numbers, Or, Uids
 from stratamail.imap.sets import SAVED, SequenceSet, saved
 from stratamail.servers.imap_session import Done, Session, refused
+from stratamail.shadow.view import View
 
 
 class SearchCommand:
@@ -28,18 +29,21 @@ class SearchCommand:
         if keeps:
             # section 2.1: what is refused with NO leaves an empty result behind
             session.saved = SAVED
+        if names_modseq(command.key):
+            session.enable_condstore()
         found = await refused(view.search(command.key))
+        modseq = highest_modseq(view, found, returns) if names_modseq(command.key) else None
         uids = view.uids
         numbers = [uids[i] for i in found] if command.uid else [i + 1 for i in found]
         if returns is None:
-            session.write(render.search(numbers))
-            return Done("Search completed", expunges=command.uid)
+            session.write(render.search(numbers, modseq))
+            return Done("Search completed", expunges=command.uid, shifts=False)
         if keeps:
             session.saved = saved(uids[i] for i in kept(found, returns))
         shown = returns - {"SAVE"}
         if shown:
-            session.write(render.esearch(tag, numbers, command.uid, shown))
-        return Done("Search completed", expunges=command.uid)
+            session.write(render.esearch(tag, numbers, command.uid, shown, modseq))
+        return Done("Search completed", expunges=command.uid, shifts=False)
 
 
 def kept(found: Sequence[int], returns: frozenset[str]) -> Sequence[int]:
@@ -48,6 +52,24 @@ def kept(found: Sequence[int], returns: frozenset[str]) -> Sequence[int]:
         return found
     ends = ([found[0]] if "MIN" in returns else []) + ([found[-1]] if "MAX" in returns else [])
     return sorted(set(ends))
+
+
+def names_modseq(key: Key) -> bool:
+    """Whether a program has the criterion MODSEQ: its answer then has a mod-sequence (RFC 7162 section 3.1.6)."""
+    if isinstance(key, And):
+        return any(map(names_modseq, key.keys))
+    if isinstance(key, Or):
+        return names_modseq(key.left) or names_modseq(key.right)
+    return names_modseq(key.key) if isinstance(key, Not) else isinstance(key, ModSeq)
+
+
+def highest_modseq(view: View, found: Sequence[int], returns: frozenset[str] | None) -> int | None:
+    """The highest mod-sequence of what is told of the indexes ``found`` (RFC 4731 section 3.2); None for none."""
+    told = found if returns is None else kept(found, returns)
+    if not told:
+        return None
+    modseqs = view.column("modseqs")
+    return max(modseqs[i] for i in told)
 
 
 def with_saved(command: Command, result: SequenceSet) -> Command:

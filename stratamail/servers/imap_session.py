@@ -14,10 +14,10 @@ from attrs import frozen
 
 from stratamail.imap import render
 from stratamail.imap.engine import Event
-from stratamail.imap.sets import SAVED
+from stratamail.imap.sets import SAVED, compress
 from stratamail.mail.structure import Part
-from stratamail.shadow.box import Box
-from stratamail.shadow.updates import Exists, Expunged, Update
+from stratamail.shadow.namespaces import Namespaces
+from stratamail.shadow.updates import Exists, Flags, Update
 from stratamail.shadow.view import View
 from stratamail.store.mailbox_values import MailboxError
 from stratamail.tenancy.model import Mailbox
@@ -55,11 +55,14 @@ async def refused(work: Awaitable[T]) -> T:
 @frozen
 class Done:
     """A tagged OK. ``expunges``: EXPUNGE responses may stand before it (never after FETCH, STORE or SEARCH by number,
-    RFC 3501 section 7.4.1)."""
+    RFC 3501 section 7.4.1); ``shifts``: they do so even when the client has sent more commands already.
+    ``highestmodseq``: what it knows now is told, once QRESYNC is enabled."""
 
     text: str
     code: str = ""
     expunges: bool = True
+    shifts: bool = True
+    highestmodseq: bool = False
 
 
 class Link(Protocol):
@@ -77,6 +80,9 @@ class Link(Protocol):
 
     async def drain(self) -> None:
         """Wait until the client has taken most of what was written; lets other work run."""
+
+    def soon(self, call: Callable[[], None]) -> None:
+        """Call it in another turn of the reactor."""
 
     def bye(self, text: str) -> None:
         """Say BYE and close."""
@@ -102,18 +108,21 @@ class Session:
         self.capabilities = capabilities
         self.state = State.GREETED
         self.mailbox: Mailbox | None = None
-        self.box: Box | None = None
+        self.box: Namespaces | None = None
         self.view: View | None = None
         self.saved = SAVED
         self.peer = link.peer
         self.known_keywords: tuple[str, ...] = ()
         self.trees: dict[int, Part] = {}
         self.on_change: Callable[[], None] | None = None
+        self.condstore = False
+        self.qresync = False
+        self._delayed = False
 
     def write(self, data: bytes) -> None:
         self.link.write(data)
 
-    def the_box(self) -> Box:
+    def the_box(self) -> Namespaces:
         assert self.box is not None
         return self.box
 
@@ -132,18 +141,45 @@ class Session:
         if self.on_change is not None and not self.link.full:
             self.on_change()
 
-    def tell(self, expunges: bool = True) -> None:
-        """Write what has happened to the selected folder since the last time."""
+    @property
+    def told_of_flags(self) -> tuple[str, ...]:
+        """The items of a FETCH response about changed flags (RFC 7162 section 3.2.4)."""
+        return ("UID", "FLAGS", "MODSEQ") if self.condstore else ("FLAGS",)
+
+    def enable_condstore(self) -> None:
+        """A command has shown that the client knows mod-sequences (RFC 7162 section 3.1): from now on FETCH responses
+        have them."""
+        if not self.condstore:
+            self.condstore = True
+            if self.view is not None:
+                self.tell_highestmodseq()
+
+    def tell_highestmodseq(self) -> None:
+        code = f"HIGHESTMODSEQ {self.the_view().highestmodseq}"
+        self.write(render.condition("*", "OK", "Highest", code))
+
+    def tell(self, expunges: bool = True) -> bool:
+        """Write what has happened to the selected folder since the last time; whether there is still more to tell."""
         view = self.view
         if view is None:
-            return
+            return False
         if not view.alive:
             self.link.bye("The mailbox was removed or renamed")
-            return
+            return False
         self.tell_keywords()
-        data = b"".join(render_update(update) for update in view.updates(expunges))
+        data = render_updates(view.updates(expunges), self.condstore, self.qresync)
         if data:
             self.write(data)
+        return view.more(expunges)
+
+    async def tell_all(self, expunges: bool = True) -> None:
+        """The same until nothing is left, with a turn for the others in between."""
+        while self.tell(expunges):
+            await self.link.drain()
+        if self.qresync and self.view is not None and (self.view.behind or self._delayed):
+            # what the mod-sequences just told let a client believe, while an expunge waits (RFC 7162 section 6)
+            self._delayed = self.view.behind
+            self.tell_highestmodseq()
 
     def tell_keywords(self) -> None:
         """Keywords that came into use (RFC 3501 section 7.2.6)."""
@@ -157,6 +193,7 @@ class Session:
         if self.view is not None:
             self.view.close()
             self.view = None
+            self._delayed = False
         self.saved = SAVED
         self.trees.clear()
         if self.state is State.SELECTED:
@@ -175,9 +212,21 @@ def render_flags(view: View) -> bytes:
     return b"* FLAGS " + render.flag_list(flags) + b"\r\n" + render.condition("*", "OK", "Flags kept", code)
 
 
-def render_update(update: Update) -> bytes:
-    if isinstance(update, Exists):
-        return b"* %d EXISTS\r\n* %d RECENT\r\n" % (update.exists, update.recent)
-    if isinstance(update, Expunged):
-        return b"* %d EXPUNGE\r\n" % update.number
-    return b"* %d FETCH (UID %d FLAGS %b)\r\n" % (update.number, update.uid, render.flag_list(update.flags))
+def render_updates(updates: Iterable[Update], condstore: bool, qresync: bool) -> bytes:
+    """With ``condstore`` mod-sequences are told; with ``qresync`` expunges by UID (RFC 7162 section 3.2.10.2)."""
+    out: list[bytes] = []
+    gone: list[int] = []
+    for update in updates:
+        if isinstance(update, Exists):
+            out.append(b"* %d EXISTS\r\n* %d RECENT\r\n" % (update.exists, update.recent))
+        elif isinstance(update, Flags):
+            modseq = b" MODSEQ (%d)" % update.modseq if condstore else b""
+            flags = render.flag_list(update.flags)
+            out.append(b"* %d FETCH (UID %d FLAGS %b%b)\r\n" % (update.number, update.uid, flags, modseq))
+        elif qresync:
+            gone.append(update.uid)
+        else:
+            out.append(b"* %d EXPUNGE\r\n" % update.number)
+    if gone:
+        out.insert(0, render.vanished(compress(sorted(gone))))
+    return b"".join(out)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from twisted.logger import Logger
 
+from stratamail.shadow.summaries import Headers
 from stratamail.store import maildir
 from stratamail.store.index import KEYWORDS, Columns
 from stratamail.store.mailbox_values import Added, Change, Flagged, Keywords, Loaded, Removed
@@ -31,18 +32,19 @@ class Watcher(Protocol):
 class Folder:
     """``columns`` hold the messages of now. ``columns.uids`` is never changed in place, so that a session may hold the
     one it was told of; an expunge makes new columns. ``recent`` is the first UID that no session was told
-    of; ``version`` counts changes."""
+    of; ``version`` counts changes; ``before`` is the highest mod-sequence before the last change."""
 
     def __init__(self, loaded: Loaded) -> None:
         self.name = loaded.name
         self.uidvalidity = loaded.uidvalidity
         self.uidnext = loaded.uidnext
-        self.highestmodseq = loaded.modseq
+        self.highestmodseq = self.before = loaded.modseq
         self.recent = loaded.recent
         self.columns = loaded.columns
         self.alive = True
         self.version = 0
         self.watchers: list[Watcher] = []
+        self.headers = Headers()
         self._keywords: Keywords = loaded.keywords
         self._names: dict[int, tuple[str, ...]] = {}
         self._unseen: int | None = None
@@ -101,6 +103,7 @@ class Folder:
         if not self.alive:
             return
         self.version += 1
+        self.before = self.highestmodseq
         if isinstance(change, Added):
             self._words(change.keywords)
             self._add(change)
@@ -165,15 +168,20 @@ class Folder:
         self.highestmodseq = max(self.highestmodseq, change.modseq)
         if not gone:
             return
-        new = Columns()
-        for name in Columns.__slots__:
-            source = getattr(old, name)
-            kept = source[:0]
-            start = 0
-            for i in gone:
-                kept += source[start:i]
-                start = i + 1
-            kept += source[start:]
-            setattr(new, name, kept)
-        self.columns = new
+        self.columns = without(old, gone)
         self._unseen = None
+
+
+def without(old: Columns, gone: Sequence[int]) -> Columns:
+    """The columns less the messages at ``gone``, which ascend."""
+    new = Columns()
+    for name in Columns.__slots__:
+        source = getattr(old, name)
+        kept = source[:0]
+        start = 0
+        for i in gone:
+            kept += source[start:i]
+            start = i + 1
+        kept += source[start:]
+        setattr(new, name, kept)
+    return new

@@ -7,9 +7,10 @@ from attrs import frozen
 
 @frozen
 class Expunged:
-    """The message with sequence ``number`` is gone; the ones above it move down by one, now."""
+    """The message with sequence ``number`` (and this UID) is gone; the ones above it move down by one, now."""
 
     number: int
+    uid: int
 
 
 @frozen
@@ -22,11 +23,12 @@ class Exists:
 
 @frozen
 class Flags:
-    """Somebody else changed a message's flags."""
+    """Somebody else changed a message's flags; ``modseq`` is its mod-sequence now."""
 
     number: int
     uid: int
     flags: tuple[str, ...]
+    modseq: int
 
 
 Update = Expunged | Exists | Flags

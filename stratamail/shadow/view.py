@@ -6,22 +6,24 @@ A view changes files and index only through the mailboxes' thread; reads message
 from __future__ import annotations
 
 import os
-from array import array
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from stratamail.imap.search import Key
-from stratamail.shadow import reading
+from stratamail.imap.sets import SequenceSet
+from stratamail.shadow import reading, resync
 from stratamail.shadow.folder import Folder
+from stratamail.shadow.picture import Picture, Row
 from stratamail.shadow.search import search
-from stratamail.shadow.updates import Exists, Expunged, Flags, Update
 from stratamail.store import maildir
-from stratamail.store.index import Columns
 from stratamail.store.mailbox_values import Copied, MailboxError
+
+__all__ = ["SLICE", "Row", "View"]
 
 SLICE = 250
 """So many messages are changed in one go: the mail of others waits that long in the mailboxes' thread."""
+IN_REACTOR = 10_000
+"""More messages than that are looked through in the disk pool."""
 
 
 class Home(Protocol):
@@ -45,228 +47,68 @@ class Home(Protocol):
 
     def keep(self, folder: Folder, kind: str, data: list[tuple[int, bytes]]) -> None: ...
 
+    def keep_summaries(self, folder: Folder, data: list[tuple[int, bytes]]) -> None: ...
+
     def claim_recent(self, folder: Folder) -> None: ...
 
 
-class Row(NamedTuple):
-    """A message: ``flags`` as text with \\Recent, ``size`` in octets (RFC822.SIZE), ``date`` in microseconds (UTC)."""
-
-    uid: int
-    modseq: int
-    flags: tuple[str, ...]
-    size: int
-    date: int
-
-
-class View:
-    """``uids[n - 1]`` is the UID of sequence number n; it changes in :meth:`updates` only. ``notify`` is called (in the
-    reactor's thread) whenever ``updates`` has something to tell."""
+class View(Picture):
+    """A :class:`Picture` of a folder of ``box``, and what its session can do there."""
 
     def __init__(self, box: Home, folder: Folder, read_only: bool, notify: Callable[[], None]) -> None:
+        super().__init__(folder, read_only, notify, box.claim_recent)
         self.box = box
-        self.name = folder.name
-        self.read_only = read_only
-        self.folder = folder
-        self.uids: array[int] = folder.columns.uids
-        self.closed = False
-        self._columns: Columns = folder.columns
-        self._notify = notify
-        self._removed: set[int] = set()
-        self._flagged: set[int] = set()
-        self._mine: frozenset[int] = frozenset()
-        # ranges of UIDs, first and last, that this session was the first to see
-        self._recent: list[tuple[int, int]] = []
-        # columns put together while an expunge waits to be told
-        self._mixed: dict[str, tuple[int, list[int]]] = {}
-        self._note_recent(self.uids, 0)
-        folder.watchers.append(self)
 
-    # what SELECT tells
+    # what a client missed
 
-    @property
-    def exists(self) -> int:
-        return len(self.uids)
+    async def vanished(
+        self, since: int, wanted: SequenceSet, sample: tuple[SequenceSet, SequenceSet] | None = None
+    ) -> str:
+        """The UIDs of ``wanted`` that were expunged since the mod-sequence, as a set (RFC 7162 section 3.2.6); all that
+        are gone when the folder does not remember that long. ``sample`` are numbers and UIDs that the client knows."""
+        uids, uidnext = self.uids, self.told_uidnext
+        expunged, complete = await self.box.within(self.folder, "vanished", since)
+        return str(await self.box.compute(_vanished, uids, uidnext, wanted, sample, expunged if complete else None))
 
-    @property
-    def recent(self) -> int:
-        return sum(bisect_right(self.uids, last) - bisect_left(self.uids, first) for first, last in self._recent)
-
-    @property
-    def uidvalidity(self) -> int:
-        return self.folder.uidvalidity
-
-    @property
-    def uidnext(self) -> int:
-        return self.folder.uidnext
-
-    @property
-    def highestmodseq(self) -> int:
-        return self.folder.highestmodseq
-
-    @property
-    def unseen(self) -> int:
-        """How many messages lack \\Seen."""
-        return self.folder.unseen
-
-    @property
-    def first_unseen(self) -> int | None:
-        """The sequence number of the first message without \\Seen."""
-        for i, flags in enumerate(self._columns.flags):
-            if not flags & maildir.SEEN:
-                return i + 1 if i < len(self.uids) else None
-        return None
-
-    @property
-    def keywords(self) -> tuple[str, ...]:
-        """The keywords in use in the folder."""
-        return self.folder.keywords
-
-    @property
-    def alive(self) -> bool:
-        """False when the folder was deleted, renamed or rebuilt under the session: its client must select again."""
-        return self.folder.alive
-
-    # rows
-
-    def row(self, i: int) -> Row:
-        """The message with sequence number i + 1, even when it was expunged meanwhile."""
-        columns, at = self._at(i)
-        return Row(
-            self.uids[i], columns.modseqs[at], self._flags(self.uids[i], columns.flags[at]), columns.sizes[at],
-            columns.dates[at],
-        )  # fmt: skip
-
-    def flags(self, i: int) -> tuple[str, ...]:
-        """Its flags."""
-        columns, at = self._at(i)
-        return self._flags(self.uids[i], columns.flags[at])
-
-    def bits(self, i: int) -> int:
-        """Its flags as bits of ``store.maildir`` and of the folder's keywords."""
-        columns, at = self._at(i)
-        bits: int = columns.flags[at]
-        return bits
-
-    def size(self, i: int) -> int:
-        columns, at = self._at(i)
-        size: int = columns.sizes[at]
-        return size
-
-    def date(self, i: int) -> int:
-        columns, at = self._at(i)
-        date: int = columns.dates[at]
-        return date
-
-    def column(self, name: str) -> Sequence[int]:
-        """ "flags" (bits), "sizes" or "dates" of all messages in view, by index."""
-        columns = self.folder.columns
-        if self._columns is columns:
-            whole: array[int] = getattr(columns, name)
-            return whole[: len(self.uids)]
-        kept = self._mixed.get(name)
-        if kept is None or kept[0] != self.folder.version:
-            found = (self._at(i) for i in range(len(self.uids)))
-            kept = self._mixed[name] = (self.folder.version, [getattr(columns, name)[at] for columns, at in found])
-        return kept[1]
-
-    def is_recent(self, uid: int) -> bool:
-        return any(first <= uid <= last for first, last in self._recent)
-
-    def position(self, uid: int) -> int | None:
-        """The index (sequence number - 1) of a UID in this view."""
-        i = bisect_left(self.uids, uid)
-        return i if i < len(self.uids) and self.uids[i] == uid else None
-
-    def gone(self, uid: int) -> bool:
-        """Whether the message was expunged and the client not yet told."""
-        return uid in self._removed
-
-    def _at(self, i: int) -> tuple[Columns, int]:
-        now = self.folder.columns
-        if self._columns is now:
-            return now, i
-        at = self.folder.position(self.uids[i])
-        return (self._columns, i) if at is None else (now, at)
-
-    def _flags(self, uid: int, bits: int) -> tuple[str, ...]:
-        names = self.folder.names(bits & ~maildir.IN_NEW)
-        return (*names, "\\Recent") if self.is_recent(uid) else names
-
-    # news
-
-    def updates(self, expunges: bool = True) -> list[Update]:
-        """What the client has not been told; from now on ``uids`` is as told. Without ``expunges`` nothing that would
-        shift numbers is told, and new messages wait behind it."""
-        out: list[Update] = []
-        if self._removed and not expunges:
-            return self._flag_updates()
-        if self._removed:
-            known = (self.position(uid) for uid in self._removed)
-            out += [Expunged(i + 1) for i in sorted((i for i in known if i is not None), reverse=True)]
-            self._flagged -= self._removed
-            self._removed.clear()
-        before = len(self.uids) - len(out)
-        self._columns = self.folder.columns
-        self.uids = self._columns.uids
-        self._mixed.clear()
-        if len(self.uids) > before:
-            self._note_recent(self.uids, before)
-            out.append(Exists(len(self.uids), self.recent))
-        return out + self._flag_updates()
-
-    def _flag_updates(self) -> list[Update]:
-        out: list[Update] = []
-        for uid in sorted(self._flagged):
-            i = self.position(uid)
-            if i is not None and uid not in self._removed:
-                out.append(Flags(i + 1, uid, self.flags(i)))
-        self._flagged.clear()
-        return out
-
-    def _note_recent(self, uids: Sequence[int], start: int) -> None:
-        """Messages from index ``start`` on are shown to this session: the first to see them calls them recent."""
-        first = max(bisect_left(uids, self.folder.recent), start)
-        if first >= len(uids):
-            return
-        if self._recent and first and uids[first - 1] == self._recent[-1][1]:
-            self._recent[-1] = (self._recent[-1][0], uids[-1])
-        else:
-            self._recent.append((uids[first], uids[-1]))
-        if not self.read_only:
-            self.folder.recent = uids[-1] + 1
-            self.box.claim_recent(self.folder)
-
-    def heard(self, added: bool, flagged: tuple[int, ...], removed: tuple[int, ...]) -> None:
-        self._removed.update(uid for uid in removed if self.position(uid) is not None)
-        self._flagged.update(uid for uid in flagged if uid not in self._mine)
-        self._notify()
-
-    def lost(self) -> None:
-        self._notify()
-
-    def close(self) -> None:
-        """The session leaves the folder; expunges nothing. Idempotent."""
-        if not self.closed:
-            self.closed = True
-            self.folder.watchers.remove(self)
+    async def changed_since(self, spans: Sequence[range], modseq: int) -> list[range]:
+        """The messages of these index ranges with a higher mod-sequence (RFC 7162 section 3.1.4.1)."""
+        modseqs = self.column("modseqs")
+        if len(modseqs) <= IN_REACTOR:
+            return _changed(modseqs, spans, modseq)
+        changed: list[range] = await self.box.compute(_changed, modseqs, spans, modseq)
+        return changed
 
     # changes
 
     async def store(self, uids: Iterable[int], mode: str, flags: Iterable[str]) -> list[int]:
         """Add ("+"), remove ("-") or set ("=") flags; the UIDs that were there. MailboxError when read only."""
+        return (await self.store_unchanged(uids, mode, flags, None))[0]
+
+    async def store_unchanged(
+        self, uids: Iterable[int], mode: str, flags: Iterable[str], unchanged_since: int | None
+    ) -> tuple[list[int], list[int]]:
+        """The same for those messages that have not changed since (RFC 7162 section 3.1.3): the UIDs that were there,
+        and the UIDs of those that had changed. What these are like now is told by the next ``updates``."""
         self._writable()
         wanted, names = list(uids), sorted(flag for flag in flags if flag.lower() != "\\recent")
         done: list[int] = []
+        modified: list[int] = []
         self._mine = frozenset(wanted)
         try:
             for some in _slices(wanted):
                 known = {uid: self._present(uid) for uid in some}
-                rows = await self.box.within(self.folder, "set_flags", some, mode, names)
+                if unchanged_since is None:
+                    rows = await self.box.within(self.folder, "set_flags", some, mode, names)
+                else:
+                    call = "set_flags_unchanged", some, mode, names, unchanged_since
+                    rows, changed = await self.box.within(self.folder, *call)
+                    modified += changed
+                    self._flagged.update(changed)
                 done += [row.uid for row in rows]
-                self._note_surprises(known, mode, names)
+                self._note_surprises({row.uid: known.get(row.uid) for row in rows}, mode, names)
         finally:
             self._mine = frozenset()
-        return done
+        return done, modified
 
     def _present(self, uid: int) -> int | None:
         """The flags of a message as they are now, None when it is gone."""
@@ -295,6 +137,17 @@ class View:
         for some in _slices(list(uids)):
             gone += await self.box.within(self.folder, "expunge", some)
         return gone
+
+    async def expunge_unseen(self) -> int | None:
+        """What CLOSE does: :meth:`expunge`, of which the client is told nothing. The mod-sequence up to which it knows
+        all then (RFC 7162 section 3.2.8), None when nothing was expunged."""
+        before = self._behind
+        self._behind = None
+        gone = set(await self.expunge())
+        others = self._flagged or self._removed - gone or self.folder.uidnext > self.told_uidnext
+        if before is None and others:
+            before = self._behind
+        return None if not gone else max(1, self.folder.highestmodseq if before is None else before)
 
     async def copy(self, uids: Iterable[int], target: str) -> Copied:
         """All or nothing: after a failure the copies made so far are taken back (RFC 3501 section 6.4.7)."""
@@ -362,6 +215,19 @@ class View:
         if data and self.alive:
             self.box.keep(self.folder, kind, list(data.items()))
 
+    async def made(self, uids: Sequence[int], how: Callable[[str], bytes]) -> dict[int, bytes]:
+        """What ``how`` makes of each message's file, in the disk pool; what has no file any more is missing."""
+        return await self._read(uids, how)
+
+    async def summarised(self, uids: Sequence[int]) -> dict[int, bytes]:
+        """The kept digests (``mail.digest``) by UID, those that there are."""
+        return dict(await self.box.within(self.folder, "summaries", list(uids)))
+
+    def keep_summaries(self, data: dict[int, bytes]) -> None:
+        """Keep digests, as :meth:`keep` does."""
+        if data and self.alive:
+            self.box.keep_summaries(self.folder, list(data.items()))
+
     async def search(self, key: Key) -> list[int]:
         """The indexes (sequence number - 1) of the messages that match, ascending."""
         return await search(self, key)
@@ -402,3 +268,30 @@ class View:
 
 def _slices(uids: list[int]) -> list[list[int]]:
     return [uids[i : i + SLICE] for i in range(0, len(uids), SLICE)]
+
+
+def _vanished(
+    uids: Sequence[int],
+    uidnext: int,
+    wanted: SequenceSet,
+    sample: tuple[SequenceSet, SequenceSet] | None,
+    expunged: Sequence[int] | None,
+) -> str:
+    above = resync.matched(uids, *sample) if sample else 0
+    return resync.vanished(uids, uidnext, wanted, above, expunged)
+
+
+def _changed(modseqs: Sequence[int], spans: Sequence[range], modseq: int) -> list[range]:
+    out: list[range] = []
+    start = stop = -1
+    for span in spans:
+        for i in span:
+            if modseqs[i] > modseq:
+                if i != stop:
+                    if start >= 0:
+                        out.append(range(start, stop))
+                    start = i
+                stop = i + 1
+    if start >= 0:
+        out.append(range(start, stop))
+    return out

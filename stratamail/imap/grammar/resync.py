@@ -147,7 +147,7 @@ def _resync(cursor: Cursor) -> Resync:
 def _fixed_set(cursor: Cursor) -> SequenceSet:
     """A set without ``*``."""
     found = cursor.sequence_set()
-    if any(STAR in span for span in found.ranges):
+    if found.saved or any(STAR in span for span in found.ranges):
         raise ParseError("* is not allowed here")
     return found
 

@@ -70,7 +70,7 @@ def test_numbers_hold_still_until_expunges_may_be_told(rig: Rig) -> None:
     assert list(ours.uids) == [1, 2, 3, 4]
     assert ours.row(0).uid == 1
     assert ours.row(3).uid == 4
-    assert ours.updates() == [Expunged(3), Expunged(1), Exists(3, ours.recent)]
+    assert ours.updates() == [Expunged(3, 3), Expunged(1, 1), Exists(3, ours.recent)]
     assert list(ours.uids) == [2, 4, 5]
 
 
@@ -90,7 +90,7 @@ def test_flags_of_others_are_told_and_ones_own_are_not(rig: Rig) -> None:
     rig.deliver(2)
     ours, theirs = rig.select(), rig.select()
     assert now(theirs.store([2, 7], "+", ["\\Seen"])) == [2]
-    assert ours.updates(expunges=False) == [Flags(2, 2, ("\\Seen", "\\Recent"))]
+    assert ours.updates(expunges=False) == [Flags(2, 2, ("\\Seen", "\\Recent"), ours.modseq(1))]
     assert theirs.updates() == []
     assert theirs.flags(1) == ("\\Seen",)
 
@@ -122,7 +122,7 @@ def test_copy_and_move(rig: Rig) -> None:
     assert (copied.sources, copied.targets, copied.uidvalidity) == ((1, 3), (1, 2), trash.uidvalidity)
     moved = now(view.move([2], "Trash"))
     assert (moved.sources, moved.targets) == ((2,), (3,))
-    assert view.updates() == [Expunged(2)]
+    assert view.updates() == [Expunged(2, 2)]
     assert trash.updates()[0] == Exists(3, 3)
     assert now(view.copy([], "Trash")).targets == ()
     with pytest.raises(MailboxError) as refused:
