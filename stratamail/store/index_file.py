@@ -18,6 +18,9 @@ UID_BLOCK = 1000
 MODSEQ_BLOCK = 10_000
 LARGEST_UID = 0xFFFFFFFF
 
+# ends ``seen`` of a folder that is ``doubtful``
+_DOUBT = "?"
+
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE folders (
@@ -71,6 +74,8 @@ class IndexFile:
     def __init__(self, path: str) -> None:
         self.path = path
         self.fresh = False
+        # when the directory of the mailbox had changed last when the folders agreed with it
+        self.tree_seen = 0
         self.folders: dict[str, Folder] = {}
         # places of keywords that this transaction has given, by folder
         self._given: dict[int, set[int]] = {}
@@ -119,7 +124,11 @@ class IndexFile:
         columns = "id, name, uidvalidity, uidnext, reserved, modseq, recent, use, unmarked"
         for row in db.execute(f"SELECT {columns} FROM folders"):  # noqa: S608  (our own names)
             self.folders[row[1]] = Folder(*row)
-        self._meta["modseq"] = max([self.meta("modseq"), *(folder.modseq for folder in self.folders.values())])
+        self._seen: dict[int, str] = dict(db.execute("SELECT id, seen FROM folders"))
+        for folder in self.folders.values():
+            folder.seen = self._seen[folder.id].removesuffix(_DOUBT)
+            folder.doubtful = self._seen[folder.id] != folder.seen
+        self._meta["modseq"] = max([1, self.meta("modseq"), *(folder.modseq for folder in self.folders.values())])
         self._marked = db.execute("SELECT 1 FROM marks LIMIT 1").fetchone() is not None
         by_id = {folder.id: folder for folder in self.folders.values()}
         for folder_id, bit, name in db.execute("SELECT folder, bit, name FROM keywords ORDER BY folder, bit"):
@@ -129,6 +138,19 @@ class IndexFile:
                 words[bit - maildir.FIRST_KEYWORD] = name
 
     def close(self) -> None:
+        """``seen`` of the folders is kept for the next time, when all went well."""
+        try:
+            seen = [(f.seen + _DOUBT * f.doubtful, f.id) for f in self.folders.values()]
+            changed = [row for row in seen if self._seen.get(row[1]) != row[0]]
+            if changed:
+                with self.change():
+                    self._db.executemany("UPDATE folders SET seen=? WHERE id=?", changed)
+        except sqlite3.Error:
+            pass  # the folders are looked through once more
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Close it after a failure: what is in memory may be ahead of the file."""
         self._db.close()
 
     def check(self) -> None:

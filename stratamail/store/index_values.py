@@ -41,6 +41,10 @@ class Folder:
     total: tuple[int, int] | None = None
     summarised: int = 1
     """Every message with a lower UID has a summary."""
+    seen: str = ""
+    """When ``new`` and ``cur`` had changed last when the rows agreed with them; "" when nobody knows."""
+    doubtful: bool = False
+    """Whether another tool may have changed them at the very time of ``seen``."""
 
 
 class Columns:

@@ -12,7 +12,8 @@ from attrs import frozen
 
 from stratamail.store import maildir
 from stratamail.store.index import Folder, Index, Row
-from stratamail.store.mailbox_access import BUILT_IN, MailboxAccess, words
+from stratamail.store.mailbox_access import BUILT_IN, words
+from stratamail.store.mailbox_outside import MailboxOutside
 from stratamail.store.mailbox_values import Added, Appended, Arrival, Copied, Flagged, MailboxError, Removed
 
 
@@ -22,7 +23,7 @@ class _Copy:
     target: Row
 
 
-class MailboxChanges(MailboxAccess):
+class MailboxChanges(MailboxOutside):
     """Each change is one transaction; the listener hears of it after its commit."""
 
     # mail from the spool
@@ -46,7 +47,7 @@ class MailboxChanges(MailboxAccess):
             return
         index.reserve(folder, uids=len(fresh))
         rows = []
-        with index.change():
+        with self._changing(address, index, folder), index.change():
             for uid, name in enumerate(fresh, folder.uidnext):
                 arrival = named[name]
                 flags = maildir.IN_NEW
@@ -67,7 +68,7 @@ class MailboxChanges(MailboxAccess):
         path = self._files.path(address, folder)
         self._require_room(index, folder, {flag for arrival in arrivals for flag in arrival.flags})
         index.reserve(folder, uids=len(arrivals))
-        with index.change():
+        with self._changing(address, index, folder), index.change():
             rows = []
             for uid, arrival in enumerate(arrivals, folder.uidnext):
                 flags = self._mask(index, folder, arrival.flags)
@@ -134,7 +135,7 @@ class MailboxChanges(MailboxAccess):
             rows = [row for row in rows if row.modseq <= unchanged_since]
         index.reserve(folder)
         changed: list[Row] = []
-        with index.change():
+        with self._changing(address, index, folder), index.change():
             mask = self._mask(index, folder, flags, create=mode != "-")
             modseq = index.meta("modseq") + 1
             path = self._files.path(address, folder)
@@ -171,11 +172,12 @@ class MailboxChanges(MailboxAccess):
                 rows = [row for row in rows if row.uid in wanted]
             if rows:
                 index.reserve(folder)
-                with index.change():
-                    modseq = index.next_modseq(folder)
-                    index.remove(folder, rows, modseq)
-                    index.save(folder)
-                self._removed(address, folder, rows, modseq)
+                with self._changing(address, index, folder):
+                    with index.change():
+                        modseq = index.next_modseq(folder)
+                        index.remove(folder, rows, modseq)
+                        index.save(folder)
+                    self._removed(address, folder, rows, modseq)
             return [row.uid for row in rows]
 
         return self._run(address, act)
@@ -206,6 +208,12 @@ class MailboxChanges(MailboxAccess):
         self._require_room(index, into, words(source, used & ~0xFF))
         index.reserve(source, modseqs=2)
         index.reserve(into, uids=len(rows), modseqs=2)
+        with self._changing(address, index, *{source.id: source, into.id: into}.values()):
+            return self._commit_copies(address, index, source, into, rows, move)
+
+    def _commit_copies(
+        self, address: str, index: Index, source: Folder, into: Folder, rows: list[Row], move: bool
+    ) -> Copied:
         with index.change():
             copies = self._link_copies(address, index, source, into, rows, maildir.MOVED if move else "")
             added = self._insert(index, into, [copy.target for copy in copies])
@@ -230,14 +238,12 @@ class MailboxChanges(MailboxAccess):
         keywords: dict[int, int] = {}
         for row in rows:
             unique = f"{into.uidvalidity:x}-{uid:x}{mark}"
-            message = maildir.message_id(row.base)
-            seconds = max(row.date, 0) // 1_000_000
-            base = maildir.base(message, row.date, row.size, unique) if message else f"{seconds}.{unique},S={row.size}"
+            base = maildir.copy_name(row.base, row.date, row.size, unique)
             named = row.flags & ~0xFF
             if named not in keywords:
                 keywords[named] = self._mask(index, into, words(source, named))
             flags = row.flags & 0x3F | keywords[named]
-            path = self._files.file_of(address, here, row)
+            path = self._files.source_of(here, row)
             if path is None:
                 continue
             self._files.link(address, path, os.path.join(there, maildir.relative(base, flags)))

@@ -5,8 +5,9 @@ Writes links below ``mail/<domain>/<user>/``. Belongs to the pool ``files``, lik
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from stratamail.store import maildir
@@ -21,6 +22,7 @@ class MailboxFiles:
         self.layout = layout
         self.root = lru_cache(4096)(layout.mailbox)
         self._touched: dict[str, set[str]] = {}
+        self._made: list[str] = []
 
     def path(self, address: str, folder: Folder) -> str:
         return os.path.join(self.root(address), maildir.directory(folder.name))
@@ -34,7 +36,8 @@ class MailboxFiles:
         return [path for path in self._touched.pop(address, ()) if os.path.isdir(path)]
 
     def link(self, address: str, source: str, target: str) -> None:
-        maildir.link(source, target)
+        if maildir.link(source, target):
+            self._made.append(target)
         self.touch(address, os.path.dirname(target))
 
     def below(self, path: str, row: Row) -> str | None:
@@ -44,6 +47,27 @@ class MailboxFiles:
             return below
         found = maildir.find(path, row.base)
         return found[1] if found else None
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Links made within go again when it fails: files without a row would be taken for another tool's."""
+        self._made.clear()
+        try:
+            yield
+        except Exception:
+            for target in self._made:
+                with contextlib.suppress(OSError):
+                    os.unlink(target)
+            raise
+
+    def source_of(self, path: str, row: Row) -> str | None:
+        """The full path of a row's file, or its spool file when that is gone; None when there is neither."""
+        below = self.below(path, row)
+        if below is not None:
+            return os.path.join(path, below)
+        message = maildir.message_id(row.base)
+        spooled = self.layout.message(message) if message else ""
+        return spooled if spooled and os.path.exists(spooled) else None
 
     def file_of(self, address: str, path: str, row: Row, spooled: str = "") -> str | None:
         """The full path of a row's file; when that is gone it is linked again from the spool, if that has it."""
@@ -69,9 +93,9 @@ class MailboxFiles:
             try:
                 os.rename(os.path.join(path, old), target)
             except FileNotFoundError:
-                there = self.file_of(address, path, row)
+                there = self.below(path, row)
                 if there is not None:
-                    os.rename(there, target)
+                    os.rename(os.path.join(path, there), target)
             self.touch(address, os.path.dirname(target))
             self.touch(address, os.path.dirname(os.path.join(path, old)))
         return flags

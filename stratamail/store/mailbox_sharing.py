@@ -36,18 +36,18 @@ class MailboxSharing(MailboxChanges):
     ) -> Copied:
         """As ``copy`` and ``move``, into the folder ``target`` of the mailbox ``other``. MailboxError "TRYCREATE" when
         there is no such folder, "LIMIT" when it cannot hold the keywords: nothing is copied then."""
-        found = self._run(address, lambda index: self._sources(address, index, name, list(uids)))
+        found = self._run(address, lambda index: self._to_cross(address, index, name, list(uids)))
         # the folder that the session opened is the one here, not its namesake there
         opened, self._opened = self._opened, None
         try:
-            copied = self._run(other, lambda index: self._take(other, index, target, found, durable=move))
+            copied = self._run(other, lambda index: self._receive(other, index, target, found, durable=move))
         finally:
             self._opened = opened
         if move and found:
-            self._run(address, lambda index: self._leave(address, index, name, [source.row for source in found]))
+            self._run(address, lambda index: self._let_go(address, index, name, [source.row for source in found]))
         return copied
 
-    def _sources(self, address: str, index: Index, name: str, uids: list[int]) -> list[_Source]:
+    def _to_cross(self, address: str, index: Index, name: str, uids: list[int]) -> list[_Source]:
         folder = self._folder(index, name)
         path = self._files.path(address, folder)
         summaries = dict(index.summaries(folder, uids))
@@ -59,14 +59,14 @@ class MailboxSharing(MailboxChanges):
                 found.append(_Source(row, file, keywords, summaries.get(row.uid)))
         return found
 
-    def _take(self, address: str, index: Index, name: str, sources: list[_Source], durable: bool) -> Copied:
+    def _receive(self, address: str, index: Index, name: str, sources: list[_Source], durable: bool) -> Copied:
         folder = self._folder(index, name, "TRYCREATE")
         if not sources:
             return Copied(folder.uidvalidity, (), ())
         path = self._files.path(address, folder)
         self._require_room(index, folder, {word for source in sources for word in source.keywords})
         index.reserve(folder, uids=len(sources), modseqs=2)
-        with index.change(durable=durable):
+        with self._changing(address, index, folder), index.change(durable=durable):
             rows = []
             for uid, source in enumerate(sources, folder.uidnext):
                 row = source.row
@@ -86,14 +86,15 @@ class MailboxSharing(MailboxChanges):
         self.listener(address, folder.name, Added(tuple(rows), tuple(folder.keywords)))
         return Copied(folder.uidvalidity, tuple(source.row.uid for source in sources), tuple(row.uid for row in rows))
 
-    def _leave(self, address: str, index: Index, name: str, rows: list[Row]) -> None:
+    def _let_go(self, address: str, index: Index, name: str, rows: list[Row]) -> None:
         folder = self._folder(index, name)
         # the index may have been built anew in between
         rows = [row for row in index.rows(folder, [row.uid for row in rows]) if row.base in {one.base for one in rows}]
         if rows:
             index.reserve(folder)
-            with index.change():
-                modseq = index.next_modseq(folder)
-                index.remove(folder, rows, modseq)
-                index.save(folder)
-            self._removed(address, folder, rows, modseq)
+            with self._changing(address, index, folder):
+                with index.change():
+                    modseq = index.next_modseq(folder)
+                    index.remove(folder, rows, modseq)
+                    index.save(folder)
+                self._removed(address, folder, rows, modseq)

@@ -38,6 +38,7 @@ class Mailboxes(MailboxSharing, MailboxReading):
                     for name in fresh:
                         index.subscribe(name, True)
                         index.set_meta(f"offered:{name}", 1)
+            self._look_at_tree(address, index)
             return foldertree.listing(index)
 
         return self._run(address, act)
@@ -70,6 +71,7 @@ class Mailboxes(MailboxSharing, MailboxReading):
 
     def _tree(self, address: str, act: Callable[[foldertree.Tree], T]) -> T:
         def run(index: Index) -> T:
+            self._look_at_tree(address, index)
             tree = foldertree.Tree(index, self._files.root(address), self._draw)
             try:
                 return act(tree)

@@ -39,6 +39,12 @@ def base(id: str, date: int, size: int, copy: str = "0") -> str:
     return f"{max(date, 0) // 1_000_000}.{id}.{copy},S={size}"
 
 
+def copy_name(name: str, date: int, size: int, copy: str) -> str:
+    """The name of a copy of ``name``: it tells the same message, when that tells one."""
+    message = message_id(name)
+    return base(message, date, size, copy) if message else f"{max(date, 0) // 1_000_000}.{copy},S={size}"
+
+
 def message_id(name: str) -> str:
     """The spool id that a name tells, "" when another tool made it."""
     match = _BASE.match(name)
@@ -189,10 +195,19 @@ def scan(path: str) -> Iterator[tuple[str, int, str]]:
             continue
         with entries:
             for entry in entries:
-                if entry.name.startswith("."):
+                if entry.name.startswith(".") or not entry.is_file(follow_symlinks=False):
                     continue
                 name, flags = parse(entry.name)
                 yield name, (flags | IN_NEW if sub == "new" else flags), f"{sub}/{entry.name}"
+
+
+def stamp(path: str) -> str:
+    """When the entries of a folder's ``new`` and ``cur`` changed last; "" when one of them is missing."""
+    try:
+        new, cur = os.stat(os.path.join(path, "new")), os.stat(os.path.join(path, "cur"))
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    return f"{new.st_mtime_ns} {cur.st_mtime_ns}"
 
 
 def find(path: str, name: str) -> tuple[int, str] | None:

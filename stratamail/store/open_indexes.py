@@ -107,7 +107,7 @@ class OpenIndexes:
                 with index.change():
                     index.set_meta("epoch", self._epoch)
         except BaseException:
-            index.close()
+            index.abandon()
             raise
         self._open[address] = index
         if len(self._open) > self._limit:
@@ -117,7 +117,7 @@ class OpenIndexes:
     def _discard(self, address: str) -> None:
         index = self._open.pop(address, None)
         if index is not None:
-            index.close()
+            index.abandon()
 
 
 def _epoch(folder: str, unclean: bool) -> int:

@@ -53,7 +53,7 @@ class Reconciler:
         if missing:
             with index.change():
                 for name in missing:
-                    index.create(name, self._draw(), foldertree.SPECIAL_USE.get(name, ""))
+                    index.create(name, self._draw(), foldertree.usual_use(index, name))
                     if new:
                         index.subscribe(name, True)
         for folder in list(index.folders.values()):
@@ -81,6 +81,7 @@ class Reconciler:
         index = self._index
         path = os.path.join(self._root, maildir.directory(folder.name))
         self.touched.update(maildir.make(path))
+        stamp = maildir.stamp(path)
         found: dict[str, tuple[int, str]] = {}
         for base, flags, below in maildir.scan(path):
             if base in found:  # one message under two names: the one in cur carries the flags
@@ -103,6 +104,8 @@ class Reconciler:
             elif there[0] != flags & 0xFF:
                 changed.append((uid, flags & ~0xFF | there[0]))
         strangers = self._strangers(path, found)
+        folder.seen = maildir.stamp(path)
+        folder.doubtful = folder.seen != stamp
         if not (changed or gone or strangers):
             return
         index.reserve(folder, uids=len(strangers))
@@ -114,7 +117,7 @@ class Reconciler:
                 index.remove(folder, gone, modseq)
             rows = []
             for base, flags, size, date in strangers:
-                rows.append(Row(folder.uidnext, modseq, flags, size, date, base))
+                rows.append(Row(folder.uidnext, modseq, flags, size, date, base, date))
                 self._taken_in.add(maildir.message_id(base))
                 folder.uidnext += 1
             index.add(folder, rows)
