@@ -221,6 +221,26 @@ class Search:
 
 
 @frozen
+class Sort:
+    """RFC 5256. ``criteria`` are names with "in reverse", the weightiest first; ``returns`` as of :class:`Search` (RFC
+    5267)."""
+
+    key: Key
+    uid: bool
+    criteria: tuple[tuple[str, bool], ...]
+    returns: frozenset[str] | None = None
+
+
+@frozen
+class Thread:
+    """RFC 5256. ``algorithm`` in capitals."""
+
+    key: Key
+    uid: bool
+    algorithm: str
+
+
+@frozen
 class Section:
     """BODY[...] or a kind of it: ``kind`` is "BODY", "BINARY" or "BINARY.SIZE" (RFC 3516). ``part`` are the numbers ``(1, 2)``; ``text`` is "", "HEADER", "TEXT", "MIME",
     "HEADER.FIELDS" or "HEADER.FIELDS.NOT" with ``fields`` as the client wrote them; ``partial`` is ``(offset, count)``.
@@ -305,6 +325,8 @@ Command = (
     | Unselect
     | Expunge
     | Search
+    | Sort
+    | Thread
     | Fetch
     | Store
     | Copy

@@ -19,6 +19,7 @@ from stratamail.servers.imap_search import SearchCommand, with_saved
 from stratamail.servers.imap_select import SelectCommands
 from stratamail.servers.imap_session import Done, Refusal, Session, State
 from stratamail.servers.imap_signin import SignInCommands
+from stratamail.servers.imap_sort import SortCommands
 
 CAPABILITIES = (
     "IMAP4rev1", "SASL-IR", "LITERAL+", "ID", "ENABLE", "IDLE", "NAMESPACE", "UIDPLUS", "MOVE", "UNSELECT", "CHILDREN",
@@ -47,6 +48,7 @@ class Commands:
         message_size: int,
         quota: QuotaCommands,
     ) -> None:
+        sorting = SortCommands()
         self._append = append
         select = SelectCommands()
         self._message_size = message_size
@@ -76,6 +78,8 @@ class Commands:
             ask.Unselect: (SELECTED, messages.unselect),
             ask.Expunge: (SELECTED, messages.expunge),
             ask.Search: (SELECTED, SearchCommand().search),
+            ask.Sort: (SELECTED, sorting.sort),
+            ask.Thread: (SELECTED, sorting.thread),
             ask.Store: (SELECTED, messages.store),
             ask.Copy: (SELECTED, messages.copy),
             ask.Move: (SELECTED, messages.move),

@@ -31,9 +31,10 @@ Digested = tuple[int, int, int, bytes]
 
 class Summaries:
     """Columns by position, ascending UID. They only grow, in one thread at a time; positions of messages that are gone
-    stay until :meth:`without` makes a copy. ``sents`` are seconds (UTC) of the Date field, else of INTERNALDATE;
-    ``days`` the written day of the Date field (``date.toordinal``), 0 without one; ``ids`` hashes of message ids, 0 for
-    none; ``orders`` belongs to ``shadow.sorting``, ``places`` to :meth:`positions`."""
+    stay until :meth:`without` makes a copy. ``dates`` are seconds (UTC) of INTERNALDATE, ``sents`` of the Date field,
+    or else of INTERNALDATE; ``days`` the written day of the Date field (``date.toordinal``), 0 without one; ``ids``
+    hashes of message ids, 0 for none; ``orders`` belongs to ``shadow.sorting``; ``answers`` are (UIDs in question,
+    answer) of questions about them all."""
 
     def __init__(self) -> None:
         self.uids = array("I")
@@ -46,6 +47,7 @@ class Summaries:
         self.reference_ends = array("I")
         self.texts = {name: Texts() for name in TEXTS}
         self.orders: dict[Any, array[int]] = {}
+        self.answers: dict[Any, tuple[array[int], bytes]] = {}
         self._bits = array("I")
         self._places: tuple[array[int], Sequence[int]] | None = None
 
@@ -120,7 +122,7 @@ class Summaries:
                 present, cut, answer, seconds, day, id, references, texts = unpack(_EMPTY)
             rows.append(texts)
             uids.append(uid)
-            dates.append(date)
+            dates.append(date // 1_000_000)
             sizes.append(size)
             sents.append(date // 1_000_000 if seconds is None else seconds)
             days.append(day)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from stratamail.imap.commands import Command
-from stratamail.imap.grammar import fetch, folders, messages, quota, search, session
+from stratamail.imap.grammar import fetch, folders, messages, quota, search, session, sort
 from stratamail.imap.tokens import Cursor, ParseError
 
 Reader = Callable[[Cursor], Command]
@@ -44,6 +44,8 @@ COMMANDS: dict[str, Reader] = {
     "MOVE": messages.move,
     "FETCH": fetch.fetch,
     "SEARCH": search.search,
+    "SORT": sort.sort,
+    "THREAD": sort.thread,
 }
 UID_COMMANDS: dict[str, Reader] = {
     "STORE": partial(messages.store, uid=True),
@@ -52,6 +54,8 @@ UID_COMMANDS: dict[str, Reader] = {
     "EXPUNGE": messages.uid_expunge,
     "FETCH": partial(fetch.fetch, uid=True),
     "SEARCH": partial(search.search, uid=True),
+    "SORT": partial(sort.sort, uid=True),
+    "THREAD": partial(sort.thread, uid=True),
 }
 
 

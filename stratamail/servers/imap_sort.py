@@ -1,0 +1,130 @@
+"""SORT and THREAD (RFC 5256), sorted by display name too (RFC 5957), with result options (ESORT, RFC 5267 section 3).
+
+The answer about a whole folder is kept beside its headers until a message comes or goes. Writes nothing to disk.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Sequence
+
+from stratamail.imap import render
+from stratamail.imap.commands import Sort, Thread
+from stratamail.imap.sets import SAVED, saved
+from stratamail.servers.imap_search import highest_modseq, kept, names_modseq
+from stratamail.servers.imap_session import Done, Session, refused
+from stratamail.shadow.sorting import Criteria, by_columns, plain, sort
+from stratamail.shadow.summaries import Summaries
+from stratamail.shadow.threading import thread
+from stratamail.shadow.view import View
+
+ANSWERS_KEPT = 4
+NUMBERS_AT_ONCE = 5_000
+"""So many are written in one go: no other thread runs meanwhile."""
+OCTETS_AT_ONCE = 65_536
+
+
+class SortCommands:
+    """Works on ``session.view``."""
+
+    async def sort(self, session: Session, tag: str, command: Sort) -> Done:
+        view, returns = session.the_view(), command.returns
+        keeps = returns is not None and "SAVE" in returns
+        if keeps:
+            session.saved = SAVED
+        modseqs = names_modseq(command.key)
+        if modseqs:
+            session.enable_condstore()
+        found = await refused(view.search(command.key))
+        done = Done("Sort completed", expunges=command.uid, shifts=False)
+        if returns is None and not modseqs:
+            await _write(session, b"* SORT", await _sort_answer(view, command, found))
+            return done
+        uids = view.uids
+        order = await _sorted(view, command.criteria, found)
+        indexes = [i for i in map(view.position, order) if i is not None]
+        told = indexes if returns is None else kept(indexes, returns)
+        modseq = highest_modseq(view, told, None) if modseqs else None
+        numbers = list(order) if command.uid else [i + 1 for i in indexes]
+        if returns is None:
+            session.write(render.search(numbers, modseq, b"SORT"))
+            return done
+        if keeps:
+            session.saved = saved(uids[i] for i in sorted(told))
+        shown = returns - {"SAVE"}
+        if shown:
+            session.write(render.esearch(tag, numbers, command.uid, shown, modseq))
+        return done
+
+    async def thread(self, session: Session, tag: str, command: Thread) -> Done:
+        view = session.the_view()
+        if names_modseq(command.key):
+            session.enable_condstore()
+        found = await refused(view.search(command.key))
+        summaries = await refused(view.folder.headers.summaries(view))
+        uids, algorithm, by_uid = view.uids, command.algorithm, command.uid
+
+        def work() -> bytes:
+            return b" " + "".join(thread(summaries, algorithm, uids, found, by_uid)).encode("ascii")
+
+        answer = await _kept(view, summaries, (algorithm, by_uid), found, work) if found else b""
+        await _write(session, b"* THREAD", answer)
+        return Done("Thread completed", expunges=command.uid, shifts=False)
+
+
+async def _sorted(view: View, criteria: Criteria, found: Sequence[int]) -> Sequence[int]:
+    """The UIDs of the messages at the indexes ``found`` in order."""
+    if plain(criteria):
+        columns = {name: view.column(name) for name in ("dates", "sizes")}
+        plainly: Sequence[int] = await view.compute(by_columns, columns, criteria, view.uids, found)
+        return plainly
+    summaries = await refused(view.folder.headers.summaries(view))
+    sorted_: Sequence[int] = await view.compute(sort, summaries, criteria, view.uids, found)
+    return sorted_
+
+
+async def _sort_answer(view: View, command: Sort, found: Sequence[int]) -> bytes:
+    """The numbers, each behind a blank."""
+    uids, by_uid, criteria = view.uids, command.uid, command.criteria
+    if plain(criteria):
+        order = await _sorted(view, criteria, found)
+        answer: bytes = await view.compute(_numbers, order, uids, by_uid)
+        return answer
+    summaries = await refused(view.folder.headers.summaries(view))
+
+    def work() -> bytes:
+        return _numbers(sort(summaries, criteria, uids, found), uids, by_uid)
+
+    return await _kept(view, summaries, (criteria, by_uid), found, work)
+
+
+async def _kept(
+    view: View, summaries: Summaries, name: object, found: Sequence[int], work: Callable[[], bytes]
+) -> bytes:
+    """What ``work`` gives in the disk pool; an answer about all messages is kept while they are the same."""
+    uids, answers = view.uids, summaries.answers
+    if len(found) < len(uids):
+        part: bytes = await view.compute(work)
+        return part
+    known = answers.pop(name, None)
+    answer: bytes = known[1] if known is not None and known[0] is uids else await view.compute(work)
+    answers[name] = (uids, answer)
+    while len(answers) > ANSWERS_KEPT:
+        del answers[next(iter(answers))]
+    return answer
+
+
+def _numbers(order: Sequence[int], uids: array[int], by_uid: bool) -> bytes:
+    if not by_uid:
+        number = dict(zip(uids, range(1, len(uids) + 1), strict=True))
+        order = [number[uid] for uid in order]
+    pieces = (order[i : i + NUMBERS_AT_ONCE] for i in range(0, len(order), NUMBERS_AT_ONCE))
+    return "".join([" " + " ".join(map(str, piece)) for piece in pieces]).encode("ascii")
+
+
+async def _write(session: Session, head: bytes, answer: bytes) -> None:
+    session.write(head)
+    for start in range(0, len(answer), OCTETS_AT_ONCE):
+        session.write(answer[start : start + OCTETS_AT_ONCE])
+        await session.link.drain()
+    session.write(b"\r\n")
