@@ -87,7 +87,7 @@ def test_id_namespace_enable(tmp_path: Path) -> None:
     assert client.ok('ID ("name" "x")') == b'* ID ("name" "StrataMail")\r\n'
     client.ok("ID NIL")
     client.ok("LOGIN anna@example.org secret")
-    assert client.ok("NAMESPACE") == b'* NAMESPACE (("" "/")) NIL NIL\r\n'
+    assert client.ok("NAMESPACE") == b'* NAMESPACE (("" "/")) NIL (("Shared/" "/"))\r\n'
     assert client.ok("ENABLE CONDSTORE X-NOPE") == b"* ENABLED\r\n"
 
 

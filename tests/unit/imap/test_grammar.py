@@ -153,7 +153,6 @@ def test_store_flags() -> None:
         b"APPEND x",
         b"ENABLE",
         b"STORE 1 FROB (x)",
-        b"CREATE x (USE (\\Sent \\Junk))",
         b"CREATE x (FROB)",
         b"COPY 1",
         b"COPY x y",
