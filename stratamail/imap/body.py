@@ -137,6 +137,29 @@ def extract(data: bytes, root: Part | None, section: Section) -> bytes | None:
     return _partial(data, found, section)
 
 
+def encoding(root: Part | None, section: Section) -> bytes:
+    """What BINARY takes off the section (RFC 3516 section 4.2), in capitals. What holds parts or a message, and the
+    message as a whole, has no encoding of its own (RFC 2045 section 6.4)."""
+    part = find(root, section.part) if root is not None and section.part else None
+    return b"BINARY" if part is None or part.children else part.encoding
+
+
+def binary(section: Section, content: bytes | None) -> bytes:
+    """One BINARY or BINARY.SIZE item of a FETCH response, of a section's decoded octets, None when there is no such
+    part. The partial range counts decoded octets (RFC 3516 section 4.3)."""
+    if section.kind == "BINARY.SIZE":
+        return label(section) + b" %d" % len(content or b"")
+    if content is None:
+        return label(section) + b" NIL"
+    content = _partial(content, (0, len(content)), section)
+    return label(section) + announced(len(content), b"\0" in content) + content
+
+
+def announced(size: int, nul: bool) -> bytes:
+    """A literal is announced; with NUL octets it is a literal8."""
+    return b" ~{%d}\r\n" % size if nul else b" {%d}\r\n" % size
+
+
 def _partial(data: bytes, found: tuple[int, int], section: Section) -> bytes:
     start, end = found
     if section.partial is not None:

@@ -242,9 +242,10 @@ class Thread:
 
 @frozen
 class Section:
-    """BODY[...] or a kind of it: ``kind`` is "BODY", "BINARY" or "BINARY.SIZE" (RFC 3516). ``part`` are the numbers ``(1, 2)``; ``text`` is "", "HEADER", "TEXT", "MIME",
-    "HEADER.FIELDS" or "HEADER.FIELDS.NOT" with ``fields`` as the client wrote them; ``partial`` is ``(offset, count)``.
-    ``label`` is what the response calls it, without the partial offset (``BODY[1.MIME]``, ``RFC822.HEADER``)."""
+    """BODY[...] or a kind of it: ``kind`` is "BODY", "BINARY" or "BINARY.SIZE" (RFC 3516). ``part`` are the numbers
+    ``(1, 2)``; ``text`` is "", "HEADER", "TEXT", "MIME", "HEADER.FIELDS" or "HEADER.FIELDS.NOT" with ``fields`` as the
+    client wrote them; ``partial`` is ``(offset, count)``. ``label`` is what the response calls it, without the partial
+    offset (``BODY[1.MIME]``, ``RFC822.HEADER``)."""
 
     part: tuple[int, ...]
     text: str

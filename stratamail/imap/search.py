@@ -164,6 +164,9 @@ Key = (
     | ModSeq
     | Internal
     | Within
+    | Saved
+    | EmailId
+    | ThreadId
     | Sent
     | Header
     | Body

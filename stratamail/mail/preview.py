@@ -46,7 +46,7 @@ def _kind(part: Part) -> bytes:
 
 def _shown(root: Part) -> Iterator[Part]:
     """The text parts in the order in which they are tried."""
-    attached = []
+    attached: list[Part] = []
     for part in root.walk():
         if part.children or part.type.lower() != b"text" or part.subtype.lower() == b"calendar":
             continue
@@ -84,7 +84,7 @@ def _words(text: str, html: bool) -> str:
     if html:
         return _joined(unescape(_without_markup(text)))
     lines = text.split("\n")
-    kept = []
+    kept: list[str] = []
     for line in lines:
         if line.rstrip("\r") == "-- " and kept:
             break

@@ -5,24 +5,33 @@ pieces. Writes nothing to disk itself.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import repeat
 
+from stratamail.imap import render
 from stratamail.imap.commands import Fetch
 from stratamail.imap.dates import format_time
+from stratamail.servers.imap_contents import Wanted
 from stratamail.servers.imap_large import LargeMessage
 from stratamail.servers.imap_messages import chosen
-from stratamail.servers.imap_rows import Rows, Wanted
+from stratamail.servers.imap_rows import Rows
 from stratamail.servers.imap_session import Done, Refusal, Session, refused
 from stratamail.shadow.folder import Folder
 from stratamail.shadow.view import View
 from stratamail.store import maildir
 
-COLUMNS = {"UID": "%d", "FLAGS": "%s", "INTERNALDATE": '"%s"', "RFC822.SIZE": "%d"}
+COLUMNS = {
+    "UID": "%d",
+    "FLAGS": "%s",
+    "INTERNALDATE": '"%s"',
+    "RFC822.SIZE": "%d",
+    "MODSEQ": "(%d)",
+    "SAVEDATE": '"%s"',
+    "THREADID": "%s",
+}
 ROWS_AT_ONCE = 5000
 MESSAGES_AT_ONCE = 100
 HEADERS_AT_ONCE = 250
 OCTETS_AT_ONCE = 1_000_000
-LARGE = 512 * 1024
-"""A larger message is not held in memory to be sent."""
 
 
 class FetchCommand:
@@ -31,24 +40,41 @@ class FetchCommand:
     async def fetch(self, session: Session, tag: str, command: Fetch) -> Done:
         view = session.the_view()
         spans = chosen(view, command.set, command.uid)
+        if command.changed_since is not None:
+            spans = await self._changed(session, view, spans, command)
         items = command.items
+        if "MODSEQ" in items:
+            session.enable_condstore()
         if command.uid and "UID" not in items:
             items = ("UID", *items)
         if all(item in COLUMNS for item in items):
-            await _columns(session, view, spans, [str(item) for item in items])
-            return Done("Fetched", expunges=command.uid)
+            await write_columns(session, view, spans, [str(item) for item in items])
+            return Done("Fetched", expunges=command.uid, shifts=False)
         wanted = Wanted.of(items)
         small, large = Rows(session, view, wanted), LargeMessage(session, view, wanted)
         missing = 0
-        for indexes in _batched(view, spans, wanted.reads):
+        for indexes in _batched(view, spans, wanted):
             marked = await _mark_seen(view, indexes) if wanted.marks else frozenset()
-            if wanted.reads and view.size(indexes[0]) > LARGE:
+            if wanted.large(view.size(indexes[0])):
                 missing += await large.write(indexes[0], marked)
             else:
                 missing += await small.write(indexes, marked)
         if missing:
             raise Refusal("Some messages are gone", "EXPUNGEISSUED")
-        return Done("Fetched", expunges=command.uid)
+        if small.unknown or large.unknown:
+            raise Refusal("The content-transfer-encoding is unknown", "UNKNOWN-CTE")
+        return Done("Fetched", expunges=command.uid, shifts=False)
+
+    async def _changed(self, session: Session, view: View, spans: list[range], command: Fetch) -> list[range]:
+        """RFC 7162 sections 3.1.4.1 and 3.2.6: what is gone is told before what has changed."""
+        assert command.changed_since is not None
+        if command.vanished:
+            if not session.qresync:
+                raise Refusal("Enable QRESYNC first", state="BAD")
+            gone = await refused(view.vanished(command.changed_since, command.set))
+            if gone:
+                session.write(render.vanished(gone, earlier=True))
+        return await view.changed_since(spans, command.changed_since)
 
 
 async def _mark_seen(view: View, indexes: list[int]) -> frozenset[int]:
@@ -73,7 +99,7 @@ class _FlagText(dict[int, str]):
         return text
 
 
-async def _columns(session: Session, view: View, spans: list[range], items: list[str]) -> None:
+async def write_columns(session: Session, view: View, spans: list[range], items: list[str]) -> None:
     """What stands in the columns needs no look at any message: one format for each row."""
     template = "* %d FETCH (" + " ".join(f"{item} {COLUMNS[item]}" for item in items) + ")\r\n"
     for span in spans:
@@ -96,15 +122,17 @@ def _column(view: View, item: str, start: int, stop: int) -> Iterable[object]:
                 if view.is_recent(uid):
                     found[i] = "(\\Recent)" if found[i] == "()" else found[i][:-1] + " \\Recent)"
         return found
-    if item == "INTERNALDATE":
-        return map(format_time, view.column("dates")[start:stop])
-    return view.column("sizes")[start:stop]
+    if item in ("INTERNALDATE", "SAVEDATE"):
+        return map(format_time, view.column("saves" if item == "SAVEDATE" else "dates")[start:stop])
+    if item == "THREADID":
+        return repeat("NIL", stop - start)
+    return view.column("modseqs" if item == "MODSEQ" else "sizes")[start:stop]
 
 
-def _batched(view: View, spans: list[range], reads: bool) -> Iterator[list[int]]:
+def _batched(view: View, spans: list[range], wanted: Wanted) -> Iterator[list[int]]:
     """Indexes in batches bounded by count and, when the messages are to be read, by octets; a large message is then
     alone."""
-    if not reads:
+    if not wanted.reads:
         for span in spans:
             for start in range(span.start, span.stop, HEADERS_AT_ONCE):
                 yield list(range(start, min(start + HEADERS_AT_ONCE, span.stop)))
@@ -114,11 +142,12 @@ def _batched(view: View, spans: list[range], reads: bool) -> Iterator[list[int]]
     for span in spans:
         for i in span:
             size = view.size(i)
-            if batch and (len(batch) >= MESSAGES_AT_ONCE or octets + size > OCTETS_AT_ONCE or size > LARGE):
+            alone = wanted.large(size)
+            if batch and (len(batch) >= MESSAGES_AT_ONCE or octets + size > OCTETS_AT_ONCE or alone):
                 yield batch
                 batch, octets = [], 0
             batch.append(i)
             # nothing joins a large one
-            octets += size if size <= LARGE else OCTETS_AT_ONCE
+            octets += OCTETS_AT_ONCE if alone else size
     if batch:
         yield batch

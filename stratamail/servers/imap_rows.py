@@ -1,46 +1,16 @@
-"""FETCH responses that need a look at the messages, a batch at a time (RFC 3501 section 7.4.2).
-
-What is rendered from content (ENVELOPE, BODYSTRUCTURE) is kept in the index through the view. Writes nothing else.
+"""FETCH responses that need a look at the messages, a batch at a time (RFC 3501 section 7.4.2). Writes nothing to
+disk itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
-from attrs import define, field, frozen
-
 from stratamail.imap import body, render
 from stratamail.imap.commands import Section
 from stratamail.imap.dates import format_time
-from stratamail.mail.structure import Part, scan
-from stratamail.mail.summary import summarise
+from stratamail.imap.grammar.fetch import LAZY
+from stratamail.servers.imap_contents import RENDERED, Contents, Wanted
 from stratamail.servers.imap_session import Session, refused
 from stratamail.shadow.view import View
-
-RENDERED = {"ENVELOPE": "envelope", "BODYSTRUCTURE": "bodystructure", "BODY": "body"}
-"""Kinds of rendered bytes in the index."""
-OCTETS_IN_REACTOR = 64 * 1024
-"""Messages or headers that are larger together are read through in the disk pool."""
-
-
-@frozen
-class Wanted:
-    """What the items of a FETCH ask for. ``reads``: octets of the message beyond its header; ``marks``: it becomes
-    seen."""
-
-    items: tuple[str | Section, ...]
-    sections: tuple[Section, ...]
-    rendered: tuple[str, ...]
-    reads: bool
-    marks: bool
-
-    @classmethod
-    def of(cls, items: tuple[str | Section, ...]) -> Wanted:
-        sections = tuple(item for item in items if isinstance(item, Section))
-        rendered = tuple(item for item in items if isinstance(item, str) and item in RENDERED)
-        reads = any(not body.header_only(section) for section in sections)
-        marks = any(not section.peek for section in sections)
-        return cls(items, sections, rendered, reads or bool(set(rendered) - {"ENVELOPE"}), marks)
 
 
 def attribute(view: View, item: str, i: int) -> bytes:
@@ -51,67 +21,30 @@ def attribute(view: View, item: str, i: int) -> bytes:
         return b"FLAGS " + render.flag_list(view.flags(i))
     if item == "INTERNALDATE":
         return b'INTERNALDATE "%b"' % format_time(view.date(i)).encode("ascii")
+    if item == "MODSEQ":
+        return b"MODSEQ (%d)" % view.modseq(i)
+    if item == "SAVEDATE":
+        return b'SAVEDATE "%b"' % format_time(view.saved(i)).encode("ascii")
+    if item == "THREADID":
+        return b"THREADID NIL"
     return b"RFC822.SIZE %d" % view.size(i)
 
 
-@define
-class Contents:
-    """What was found of a batch, by UID."""
-
-    view: View
-    kept: dict[str, dict[int, bytes]] = field(factory=dict)
-    data: dict[int, bytes] = field(factory=dict)
-    headers: dict[int, bytes] = field(factory=dict)
-    trees: dict[int, Part] = field(factory=dict)
-
-    async def load_rendered(self, rendered: tuple[str, ...], uids: list[int]) -> None:
-        for item in rendered:
-            self.kept[item] = await refused(self.view.cached(RENDERED[item], uids))
-
-    def lacking(self, rendered: tuple[str, ...], uid: int) -> bool:
-        """Whether one of these is still to be made."""
-        return any(uid not in self.kept[item] for item in rendered)
-
-    async def render(self, uids: list[int], scanned: Collection[int] = ()) -> None:
-        """Makes the structure of ``scanned`` messages and what the index does not have yet, and gives that to the
-        index."""
-        fresh: dict[str, dict[int, bytes]]
-        if sum(map(len, self.data.values())) + sum(map(len, self.headers.values())) > OCTETS_IN_REACTOR:
-            fresh = await self.view.compute(self._make, uids, scanned)
-        else:
-            fresh = self._make(uids, scanned)
-        for item, made in fresh.items():
-            self.view.keep(RENDERED[item], made)
-            self.kept[item].update(made)
-
-    def _make(self, uids: list[int], scanned: Collection[int]) -> dict[str, dict[int, bytes]]:
-        for uid in scanned:
-            self.trees[uid] = scan(self.data[uid])
-        out: dict[str, dict[int, bytes]] = {}
-        for item, kept in self.kept.items():
-            fresh = out[item] = {}
-            for uid in uids:
-                if uid in kept:
-                    continue
-                block = self.headers.get(uid, self.data.get(uid))
-                if item == "ENVELOPE" and block is not None:
-                    fresh[uid] = body.envelope(summarise(block))
-                elif item != "ENVELOPE" and uid in self.trees:
-                    fresh[uid] = body.bodystructure(self.data[uid], self.trees[uid], item == "BODYSTRUCTURE")
-        return out
+def kept_item(item: str, found: bytes | None) -> bytes | None:
+    """An item that is kept once made; a preview that is not at hand is NIL (RFC 8970 section 3.2)."""
+    if item == LAZY:
+        return b"PREVIEW " + (b"NIL" if found is None else found)
+    return None if found is None else item.encode("ascii") + b" " + found
 
 
 class Rows:
-    """Messages that are small enough to be held by the batch."""
+    """Messages that are small enough to be held by the batch. ``unknown`` counts those that could not be decoded."""
 
     def __init__(self, session: Session, view: View, wanted: Wanted) -> None:
+        self.unknown = 0
         self._session = session
         self._view = view
         self._wanted = wanted
-        self._structures = tuple(item for item in wanted.rendered if item != "ENVELOPE")
-        self._content = any(not body.header_only(section) for section in wanted.sections)
-        self._header = any(map(body.header_only, wanted.sections))
-        self._parts = any(section.part for section in wanted.sections)
 
     async def write(self, indexes: list[int], marked: frozenset[int]) -> int:
         """Writes the responses of a batch; how many messages were gone. ``marked`` UIDs have just become seen."""
@@ -119,6 +52,8 @@ class Rows:
         missing = 0
         out: list[bytes] = []
         for i in indexes:
+            if self._view.uids[i] in found.unknown:
+                continue
             row = self._row(i, found, self._view.uids[i] in marked)
             if row is None:
                 missing += 1
@@ -130,17 +65,18 @@ class Rows:
         return missing
 
     async def _gather(self, uids: list[int]) -> Contents:
-        view = self._view
-        found = Contents(view)
-        await found.load_rendered(self._wanted.rendered, uids)
-        whole = [uid for uid in uids if self._content or found.lacking(self._structures, uid)]
+        view, wanted = self._view, self._wanted
+        found = Contents(view, wanted)
+        await found.load(uids)
+        whole = [uid for uid in uids if wanted.content or found.lacking(wanted.structures, uid)]
         if whole:
             found.data = await refused(view.contents(whole))
-        envelopes = tuple(item for item in self._wanted.rendered if item == "ENVELOPE")
-        if self._header or any(found.lacking(envelopes, uid) for uid in uids):
+        if wanted.header or any(found.lacking(("ENVELOPE",), uid) for uid in uids):
             found.headers = await refused(view.headers([uid for uid in uids if uid not in found.data]))
-        scanned = [uid for uid in found.data if self._parts or found.lacking(self._structures, uid)]
-        await found.render(uids, scanned)
+        await found.load_starts(uids)
+        scanned = [uid for uid in found.data if wanted.parts or found.lacking(wanted.structures, uid)]
+        await found.make(uids, scanned)
+        self.unknown += len(found.unknown)
         return found
 
     def _row(self, i: int, found: Contents, marked: bool) -> list[bytes] | None:
@@ -149,21 +85,31 @@ class Rows:
         out = [b"* %d FETCH (" % (i + 1)]
         for item in self._wanted.items:
             if isinstance(item, Section):
-                content = found.data.get(uid)
-                if content is None and body.header_only(item):
-                    content = found.headers.get(uid)
-                if content is None:
-                    return None
-                out.append(body.item(item, body.extract(content, found.trees.get(uid), item)))
+                text = self._section(item, uid, found)
             elif item in RENDERED:
-                rendered = found.kept[item].get(uid)
-                if rendered is None:
-                    return None
-                out.append(item.encode("ascii") + b" " + rendered)
+                text = kept_item(item, found.kept[item].get(uid))
+            elif item == "EMAILID":
+                name = found.email_ids.get(uid)
+                text = None if name is None else b"EMAILID (%b)" % name
             else:
-                out.append(attribute(self._view, item, i))
-            out.append(b" ")
-        if marked and "FLAGS" not in self._wanted.items:
-            out += (attribute(self._view, "FLAGS", i), b" ")
+                text = attribute(self._view, item, i)
+            if text is None:
+                return None
+            out += (text, b" ")
+        if marked:
+            for item in self._session.told_of_flags:
+                if item not in self._wanted.items:
+                    out += (attribute(self._view, item, i), b" ")
         out[-1] = b")\r\n"
         return out
+
+    @staticmethod
+    def _section(item: Section, uid: int, found: Contents) -> bytes | None:
+        content = found.data.get(uid)
+        if content is None and body.header_only(item):
+            content = found.headers.get(uid)
+        if content is None:
+            return None
+        if item.kind != "BODY":
+            return body.binary(item, found.decoded[uid, item.part])
+        return body.item(item, body.extract(content, found.trees.get(uid), item))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Mapping
 
@@ -34,6 +35,16 @@ def header(path: str) -> bytes:
 def piece(path: str, offset: int, length: int) -> bytes:
     with open(path, "rb", buffering=0) as file:
         return os.pread(file.fileno(), length, offset)
+
+
+def start(path: str, length: int) -> bytes:
+    return piece(path, 0, length)
+
+
+def digest(path: str) -> bytes:
+    """The SHA-256 of a file in hex, half of it: a name for its content."""
+    with open(path, "rb", buffering=0) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:32].encode("ascii")
 
 
 def many(paths: Mapping[int, str], how: Callable[[str], bytes]) -> tuple[dict[int, bytes], list[int]]:

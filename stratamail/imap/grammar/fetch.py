@@ -1,4 +1,5 @@
-"""FETCH and its data items (RFC 3501 section 6.4.5)."""
+"""FETCH and its data items (RFC 3501 section 6.4.5; BINARY RFC 3516, OBJECTID RFC 8474, SAVEDATE RFC 8514, PREVIEW
+RFC 8970)."""
 
 from __future__ import annotations
 
@@ -14,7 +15,14 @@ MACROS = {
     "FAST": ("FLAGS", "INTERNALDATE", "RFC822.SIZE"),
     "FULL": ("FLAGS", "INTERNALDATE", "RFC822.SIZE", "ENVELOPE", "BODY"),
 }
-ATTRIBUTES = frozenset(("UID", "FLAGS", "INTERNALDATE", "RFC822.SIZE", "ENVELOPE", "BODY", "BODYSTRUCTURE", "MODSEQ"))
+LAZY = "PREVIEW (LAZY)"
+"""The item PREVIEW when only a preview that is at hand is wanted."""
+ATTRIBUTES = frozenset(
+    (
+        "UID", "FLAGS", "INTERNALDATE", "RFC822.SIZE", "ENVELOPE", "BODY", "BODYSTRUCTURE", "MODSEQ", "EMAILID",
+        "THREADID", "SAVEDATE",
+    )
+)  # fmt: skip
 LEGACY = {
     "RFC822": Section((), "", label="RFC822"),
     "RFC822.HEADER": Section((), "HEADER", peek=True, label="RFC822.HEADER"),
@@ -23,6 +31,7 @@ LEGACY = {
 _ITEM = re.compile(rb"[A-Za-z0-9.]+")
 _PARTS = re.compile(rb"[1-9][0-9]{0,5}(?:\.[1-9][0-9]{0,5}){0,199}")
 _TEXT = re.compile(rb"[A-Za-z.]+")
+_LAZY = re.compile(rb" \(LAZY(?: LAZY)*\)", re.IGNORECASE)
 _PARTIAL = re.compile(rb"<([0-9]{1,10})\.([0-9]{1,10})>")
 MAX_ITEMS = 500
 
@@ -50,6 +59,10 @@ def _item(cursor: Cursor) -> str | Section:
     word = cursor.take(_ITEM, "data item").decode("ascii").upper()
     if word in ("BODY", "BODY.PEEK") and cursor.accept(b"["):
         return _section(cursor, peek=word == "BODY.PEEK")
+    if word in ("BINARY", "BINARY.PEEK", "BINARY.SIZE") and cursor.accept(b"["):
+        return _binary(cursor, word)
+    if word == "PREVIEW":
+        return LAZY if cursor.accept_match(_LAZY) else word
     if word in LEGACY:
         return LEGACY[word]
     if word in ATTRIBUTES or word in MACROS:
@@ -84,10 +97,23 @@ def _section(cursor: Cursor, peek: bool) -> Section:
         names = tuple(name.decode("utf-8", "surrogateescape") for name in raw_names)
         label += " (" + " ".join(quote(name, atom=True) for name in raw_names) + ")"
     cursor.expect(b"]")
-    partial = None
-    if cursor.peek() == b"<":
-        match = _PARTIAL.fullmatch(cursor.take(_PARTIAL, "partial"))
-        if match is None or not int(match.group(2)):
-            raise ParseError("Invalid partial")
-        partial = (int(match.group(1)), int(match.group(2)))
-    return Section(part, text, names, peek, partial, f"BODY[{label}]")
+    return Section(part, text, names, peek, _partial(cursor), f"BODY[{label}]")
+
+
+def _binary(cursor: Cursor, word: str) -> Section:
+    """A part's number or nothing; no partial range of a size (RFC 3516 section 7)."""
+    label = "" if cursor.peek() == b"]" else cursor.take(_PARTS, "section").decode("ascii")
+    part = tuple(map(int, label.split("."))) if label else ()
+    cursor.expect(b"]")
+    kind = word.removesuffix(".PEEK")
+    partial = None if kind == "BINARY.SIZE" else _partial(cursor)
+    return Section(part, "", peek=word != "BINARY", partial=partial, label=f"{kind}[{label}]", kind=kind)
+
+
+def _partial(cursor: Cursor) -> tuple[int, int] | None:
+    if cursor.peek() != b"<":
+        return None
+    match = _PARTIAL.fullmatch(cursor.take(_PARTIAL, "partial"))
+    if match is None or not int(match.group(2)):
+        raise ParseError("Invalid partial")
+    return int(match.group(1)), int(match.group(2))

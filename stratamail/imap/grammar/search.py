@@ -12,6 +12,7 @@ from stratamail.imap.search import (
     All,
     And,
     Body,
+    EmailId,
     HasFlag,
     Header,
     Internal,
@@ -21,9 +22,11 @@ from stratamail.imap.search import (
     Not,
     Numbers,
     Or,
+    Saved,
     Sent,
     Smaller,
     Text,
+    ThreadId,
     Uids,
     Within,
 )  # fmt: skip
@@ -50,10 +53,13 @@ _FLAGS: dict[str, Key] = {
     "RECENT": HasFlag("\\Recent"), "OLD": HasFlag("\\Recent", False),
     "NEW": And((HasFlag("\\Recent"), HasFlag("\\Seen", False))),
     "ALL": All(),
+    "SAVEDATESUPPORTED": All(),
 }  # fmt: skip
-_DAYS: dict[str, tuple[type[Internal] | type[Sent], str]] = {
+_OBJECT = re.compile(rb"[A-Za-z0-9_-]{1,255}")
+_DAYS: dict[str, tuple[type[Internal] | type[Sent] | type[Saved], str]] = {
     "BEFORE": (Internal, "before"), "ON": (Internal, "on"), "SINCE": (Internal, "since"),
     "SENTBEFORE": (Sent, "before"), "SENTON": (Sent, "on"), "SENTSINCE": (Sent, "since"),
+    "SAVEDBEFORE": (Saved, "before"), "SAVEDON": (Saved, "on"), "SAVEDSINCE": (Saved, "since"),
 }  # fmt: skip
 
 
@@ -156,6 +162,9 @@ class _Program:
             if not seconds:
                 raise ParseError("The interval must not be zero")
             return Within(seconds, name == "OLDER")
+        if name in ("EMAILID", "THREADID"):
+            found = cursor.take(_OBJECT, "object identifier").decode("ascii")
+            return EmailId(found) if name == "EMAILID" else ThreadId(found)
         if name == "LARGER":
             return Larger(cursor.number())
         if name == "SMALLER":
