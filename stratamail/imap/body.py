@@ -181,15 +181,17 @@ def _pattern(names: tuple[str, ...]) -> re.Pattern[bytes]:
 
 
 def chosen_fields(block: bytes, section: Section) -> bytes:
-    """The fields of a header that HEADER.FIELDS (or its NOT) names, with the empty line, the partial range applied."""
+    """The fields of a header that HEADER.FIELDS (or its NOT) names, with the empty line when there is one, the partial
+    range applied."""
     if section.text == "HEADER.FIELDS":
         kept = _pattern(section.fields).findall(block)
     else:
         others = frozenset(map(_raw, section.fields))
         kept = [block[each.start : each.end] for each in fields(block) if each.name and each.name not in others]
-    if kept and not kept[-1].endswith(b"\n"):
+    if block in (b"\n", b"\r\n") or block.endswith((b"\n\n", b"\n\r\n")):
+        # "included in all header fetches, except in the case of a message which has no body and no blank line"
         kept.append(b"\r\n")
-    data = b"".join(kept) + b"\r\n"
+    data = b"".join(kept)
     return _partial(data, (0, len(data)), section)
 
 

@@ -1,6 +1,6 @@
 """Structured header values: ``token/token; name=value`` (RFC 2045 section 5.1), comments and encoded words (RFC 2047).
 
-Every reader takes any bytes and gives the best it can. Touches no disk.
+Parameters in pieces are joined (RFC 2231). Every reader takes any bytes and gives the best it can. Touches no disk.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from binascii import Error, a2b_base64, a2b_qp
 from codecs import lookup
+from operator import itemgetter
 
 _TOKEN = re.compile(rb'[^\x00-\x20()<>@,;:\\"/\[\]?=\x7f]+')
 _VALUE = re.compile(rb'[^\x00-\x20;"\x7f]+')
@@ -15,6 +16,7 @@ _BLANK = re.compile(rb"[\x00-\x20\x7f]+")
 _QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)(?:"|$|\\$)', re.DOTALL)
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 _WORD = re.compile(rb"=\?([!->@-~]{1,60}?)(?:\*[A-Za-z0-9-]*)?\?([bBqQ])\?([!->@-~ ]*?)\?=")
+_PIECE = re.compile(rb"([^*]+)\*([0-9]{1,3})(\*?)")
 _BETWEEN = re.compile(rb"(\?=)[ \t\r\n]+(?==\?)")
 
 Params = tuple[tuple[bytes, bytes], ...]
@@ -80,13 +82,18 @@ def content_type(value: bytes) -> tuple[bytes, bytes, Params] | None:
 
 
 def disposition(value: bytes) -> tuple[bytes, Params] | None:
-    """``attachment; filename=x`` (RFC 2183)."""
+    """``attachment; filename=x`` (RFC 2183); parameters without a type are an attachment's, as section 2.8 asks of
+    types that nobody knows."""
     match = _TOKEN.match(value, skip(value, 0))
-    return None if match is None else (match.group(), params(value, match.end()))
+    if match is not None:
+        return match.group(), params(value, match.end())
+    found = params(value, 0)
+    return (b"attachment", found) if found else None
 
 
 def params(value: bytes, pos: int) -> Params:
-    """Everything behind the first semicolon from ``pos`` on; what is no ``name=value`` is passed over."""
+    """Everything behind the first semicolon from ``pos`` on, pieces joined; what is no ``name=value`` is passed
+    over."""
     out: list[tuple[bytes, bytes]] = []
     size = len(value)
     while pos < size and len(out) < 100:
@@ -107,7 +114,33 @@ def params(value: bytes, pos: int) -> Params:
             found = _VALUE.match(value, pos)
             text, pos = (found.group(), found.end()) if found else (b"", pos)
         out.append((name.group(), text))
-    return tuple(out)
+    return joined(out)
+
+
+def joined(pairs: list[tuple[bytes, bytes]]) -> Params:
+    """``name*0="a"; name*1="b"`` as ``name=ab``, behind the others (RFC 2231 section 3). When a piece is encoded
+    (``name*0*=``) the whole is ``name*``, still encoded (section 4.1). Pieces of which one is missing or there twice
+    stay as they are."""
+    pieces: dict[bytes, list[tuple[int, bytes, bytes, bool]]] = {}
+    for name, text in pairs:
+        match = _PIECE.fullmatch(name)
+        if match is not None:
+            pieces.setdefault(match[1].lower(), []).append((int(match[2]), name, text, bool(match[3])))
+    whole: list[tuple[bytes, bytes]] = []
+    used: set[bytes] = set()
+    for found in pieces.values():
+        found.sort(key=itemgetter(0))
+        if [at for at, *_ in found] != list(range(len(found))):
+            continue
+        used.update(name for _, name, _, _ in found)
+        name = found[0][1].partition(b"*")[0]
+        if any(coded for *_, coded in found):
+            text = b"".join(text if coded else text.replace(b"%", b"%25") for _, _, text, coded in found)
+            # charset and language stand in front of the first piece, when that one is encoded
+            whole.append((name + b"*", text if found[0][3] else b"''" + text))
+        else:
+            whole.append((name, b"".join(text for _, _, text, _ in found)))
+    return (*((name, text) for name, text in pairs if name not in used), *whole)
 
 
 def param(pairs: Params, name: bytes) -> bytes | None:
@@ -119,9 +152,12 @@ def param(pairs: Params, name: bytes) -> bytes | None:
 
 
 def token(value: bytes) -> bytes | None:
-    """The first token of a value such as Content-Transfer-Encoding's."""
+    """The one token of a value such as Content-Transfer-Encoding's, None when there are none or more of them; what
+    follows a semicolon does not count."""
     match = _TOKEN.match(value, skip(value, 0))
-    return None if match is None else match.group()
+    if match is None or value[skip(value, match.end()) :][:1] not in (b"", b";"):
+        return None
+    return match.group()
 
 
 def tokens(value: bytes) -> tuple[bytes, ...]:

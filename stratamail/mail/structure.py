@@ -102,12 +102,13 @@ def find(root: Part, numbers: tuple[int, ...]) -> Part | None:
 
 class _Scanner:
     """Reads forward once. ``_stack`` holds the open parts, outermost first; ``_bounds`` maps a boundary to its place
-    there."""
+    there, ``_lengths`` are those of its keys, longest first."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._stack: list[_Open] = []
         self._bounds: dict[bytes, int] = {}
+        self._lengths: list[int] = []
         self._count = 0
         self._counted: list[Part] = []
 
@@ -148,17 +149,24 @@ class _Scanner:
         return start
 
     def _boundary(self, start: int, end: int) -> tuple[int, bool] | None:
-        if end - start > 1000:
-            return None
-        line = self._data[start + 2 : end].rstrip(b" \t\r\n")
-        place = self._bounds.get(line)
-        if place is not None:
-            return place, False
-        if line.endswith(b"--"):
-            place = self._bounds.get(line[:-2])
-            if place is not None:
-                return place, True
+        """Whether the line is a boundary of an open part: its place, and whether it closes. The line need only begin
+        with the boundary (RFC 2046 5.1.1), so the longest one counts."""
+        start += 2
+        for length in self._lengths:
+            stop = start + length
+            if stop <= end:
+                place = self._bounds.get(self._data[start:stop])
+                if place is not None:
+                    return place, self._data.startswith(b"--", stop)
         return None
+
+    def _bind(self, boundary: bytes, place: int | None) -> None:
+        """From now on the boundary is that of the part at ``place``, or of none."""
+        if place is None:
+            self._bounds.pop(boundary, None)
+        else:
+            self._bounds[boundary] = place
+        self._lengths = sorted({len(each) for each in self._bounds}, reverse=True)
 
     def _header(self, start: int) -> tuple[bytes, int]:
         """The header block from ``start`` and where the body begins; a boundary of an open part ends a header too."""
@@ -182,12 +190,12 @@ class _Scanner:
         kind = part.type.lower()
         if kind == b"multipart":
             boundary = fieldvalue.param(part.params, b"boundary")
-            if boundary is None or not boundary.rstrip(b" \t") or depth >= MAX_DEPTH:
+            if boundary is None or not boundary.strip(b" \t") or depth >= MAX_DEPTH:
                 _as_text(part)
             else:
-                opened.boundary = boundary.rstrip(b" \t")
-                opened.shadowed = self._bounds.get(opened.boundary)
-                self._bounds[opened.boundary] = len(self._stack) - 1
+                opened.boundary = boundary
+                opened.shadowed = self._bounds.get(boundary)
+                self._bind(boundary, len(self._stack) - 1)
         elif kind == b"message" and part.subtype.lower() == b"rfc822":
             if part.encoding in (b"BASE64", b"QUOTED-PRINTABLE") or depth >= MAX_DEPTH or self._count >= MAX_PARTS:
                 part.type, part.subtype = b"application", b"octet-stream"
@@ -201,10 +209,7 @@ class _Scanner:
         opened = self._stack[place]
         if opened.boundary is None:
             return
-        if opened.shadowed is None:
-            self._bounds.pop(opened.boundary, None)
-        else:
-            self._bounds[opened.boundary] = opened.shadowed
+        self._bind(opened.boundary, opened.shadowed)
         opened.boundary = None
 
     def _finish(self, place: int, end: int) -> None:
@@ -212,7 +217,10 @@ class _Scanner:
         while len(self._stack) > place:
             self._forget(len(self._stack) - 1)
             part = self._stack.pop().part
-            part.body_end = max(part.body_start, end)
+            # a line end before a boundary is the boundary's, even when it was that of a header
+            part.header_start = min(part.header_start, end)
+            part.body_start = min(part.body_start, end)
+            part.body_end = end
             kind = part.type.lower()
             if kind == b"multipart" and not part.children:
                 _as_text(part)
@@ -238,12 +246,15 @@ def _as_text(part: Part) -> None:
 
 
 def _describe(part: Part, block: bytes, default: bytes) -> None:
-    """Takes the first of each Content- field of ``block``; ``default`` is the type when there is none."""
+    """Takes the first of each Content- field of ``block`` (of Content-Disposition the last); ``default`` is the type
+    when there is none."""
     if default == b"message":
         part.type, part.subtype = b"message", b"rfc822"
     found: dict[bytes, Field] = {}
     for each in fields(block):
-        if each.name.startswith(b"content-"):
+        if each.name == b"content-disposition":
+            found[each.name] = each
+        elif each.name.startswith(b"content-"):
             found.setdefault(each.name, each)
     raw = {name: value(block, each) for name, each in found.items()}
     typed = fieldvalue.content_type(raw.get(b"content-type", b""))

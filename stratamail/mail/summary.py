@@ -20,6 +20,7 @@ _LITERAL = re.compile(rb"\[[^\[\]\\]*\]?")
 _ROUTE = re.compile(rb"@[^:>@]{0,250}(?:@[^:>@]{0,250}){0,4}(?=:)")
 """Bounded: a value of nothing but ``@`` must not be looked through to its end for every one of them."""
 _BLANK = re.compile(rb"[ \t\r\n]+")
+_ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 
 
 @frozen
@@ -75,7 +76,8 @@ def addresses(raw: bytes) -> list[Mailbox]:
 
 
 class _Addresses:
-    """Collects words until a delimiter tells what they were."""
+    """Collects words until a delimiter tells what they were. ``_at`` and ``_second`` count the words before the first
+    and the second ``@``, -1 when there is none; ``_told``: an address in angle brackets stands before the words."""
 
     def __init__(self, raw: bytes) -> None:
         self._raw = raw
@@ -84,7 +86,9 @@ class _Addresses:
         self._spaced: list[bool] = []
         self._comment: bytes | None = None
         self._group = False
+        self._told = False
         self._at = -1
+        self._second = -1
 
     def run(self) -> list[Mailbox]:
         raw, pos, size = self._raw, 0, len(self._raw)
@@ -97,7 +101,8 @@ class _Addresses:
                 continue
             if byte == 0x28:
                 end = comment_end(raw, pos)
-                self._comment = raw[pos + 1 : end - 1] if end > pos + 1 else b""
+                if self._words:
+                    self._comment = _ESCAPE.sub(rb"\1", raw[pos + 1 : end].removesuffix(b")"))
                 pos, spaced = end, True
                 continue
             if byte == 0x22:
@@ -107,20 +112,24 @@ class _Addresses:
                 pos = self._angle(pos + 1)
             elif byte == 0x2C:
                 self._flush()
+                self._told = False
                 pos += 1
             elif byte == 0x3B:
                 self._flush()
+                self._told = False
                 if self._group:
                     self._out.append(Mailbox(None, None, None, None))
                     self._group = False
                 pos += 1
-            elif byte == 0x3A and not self._group and self._at < 0:
-                self._out.append(Mailbox(None, None, self._phrase() or b"", None))
+            elif byte == 0x3A and self._at < 0:
+                # a group in a group is none: its members are the outer one's
+                if not self._group:
+                    self._out.append(Mailbox(None, None, self._phrase() or b"", None))
                 self._clear()
                 self._group = True
                 pos += 1
-            elif byte == 0x40 and self._at < 0 and self._words:
-                self._at = len(self._words)
+            elif byte == 0x40:
+                self._sign()
                 pos += 1
             elif byte == 0x5B:
                 literal = _LITERAL.match(raw, pos)
@@ -141,43 +150,67 @@ class _Addresses:
         self._words.append(word)
         self._spaced.append(spaced)
 
+    def _sign(self) -> None:
+        """An ``@`` was read."""
+        if self._at < 0:
+            self._at = len(self._words)
+        elif self._second < 0:
+            self._second = len(self._words)
+
     def _clear(self) -> None:
-        self._words, self._spaced, self._comment, self._at = [], [], None, -1
+        self._words, self._spaced, self._comment, self._at, self._second = [], [], None, -1, -1
 
     def _phrase(self) -> bytes | None:
         return b" ".join(self._words) if self._words else None
 
-    def _joined(self) -> bytes:
+    def _joined(self, end: int | None = None) -> bytes:
         """The words as they stood: with a blank where one was."""
         out: list[bytes] = []
-        for i, word in enumerate(self._words):
+        for i, word in enumerate(self._words[:end]):
             out += (b" " if i and self._spaced[i] else b"", b"@" if i == self._at else b"", word)
         return b"".join(out)
 
     def _flush(self) -> None:
-        """A bare ``local@host (name)``, or words that are none: shown as a local part with an empty host."""
-        if self._words:
-            at = self._at if self._at >= 0 else len(self._words)
-            local, host = b"".join(self._words[:at]), b"".join(self._words[at : self._host_end(at)])
-            if self._at < 0:
-                local = self._joined()
-            self._out.append(Mailbox(self._comment or None, None, local, host))
+        """A bare ``local@host (name)``, or words that are none: one is a local part without a host, more are a
+        name."""
+        words, at = self._words, self._at
+        if words and at >= 0:
+            begin, end = self._local_start(at), self._host_end(at)
+            name = self._joined(begin) if begin else self._comment
+            self._out.append(Mailbox(name or None, None, b"".join(words[begin:at]), b"".join(words[at:end])))
+        elif words and not self._told:
+            if any(self._spaced[1:]):
+                self._out.append(Mailbox(self._joined(), None, b"", b""))
+            else:
+                self._out.append(Mailbox(self._comment or None, None, b"".join(words), b""))
         self._clear()
 
-    def _host_end(self, at: int) -> int:
-        """Where the host that begins at word ``at`` ends: at a blank that no dot adjoins (a comma was forgotten)."""
-        for i in range(at + 1, len(self._words)):
-            if self._spaced[i] and not self._words[i].startswith(b".") and not self._words[i - 1].endswith(b"."):
+    def _apart(self, i: int) -> bool:
+        """Whether a blank that no dot adjoins stands before word ``i``: addresses have none."""
+        return self._spaced[i] and not self._words[i].startswith(b".") and not self._words[i - 1].endswith(b".")
+
+    def _local_start(self, at: int) -> int:
+        """Where the local part that ends at word ``at`` begins: words before it are a name without brackets."""
+        for i in range(at - 1, 0, -1):
+            if self._apart(i):
                 return i
-        return len(self._words)
+        return 0
+
+    def _host_end(self, at: int) -> int:
+        """Where the host that begins at word ``at`` ends: at a second ``@``, or at a blank (a comma was forgotten)."""
+        stop = self._second if self._second >= 0 else len(self._words)
+        for i in range(at + 1, stop):
+            if self._apart(i):
+                return i
+        return stop
 
     def _angle(self, pos: int) -> int:
         """``<@route:local@host>`` after its display name."""
         raw, size = self._raw, len(self._raw)
         name = self._joined() if self._words else self._comment
-        words: list[bytes] = []
+        self._clear()
+        words = self._words
         route: bytes | None = None
-        at = -1
         while pos < size:
             pos = skip(raw, pos)
             byte = raw[pos] if pos < size else 0x3E
@@ -188,17 +221,19 @@ class _Addresses:
                 word, pos = quoted(raw, pos)
                 words.append(word)
             elif byte == 0x40:
-                if at < 0 and words:
-                    at = len(words)
-                elif not words:
-                    found = _ROUTE.match(raw, pos)
-                    if found is not None:
-                        route, pos = found.group(), found.end()
+                found = None if words or route else _ROUTE.match(raw, pos)
+                if found is not None:
+                    route, pos = found.group(), found.end()
+                else:
+                    self._sign()
                 pos += 1
             elif byte == 0x5B:
                 literal = _LITERAL.match(raw, pos)
                 words.append(literal.group() if literal else b"[")
                 pos = literal.end() if literal else pos + 1
+            elif byte == 0x3A and words:
+                words.append(b":")
+                pos += 1
             elif byte == 0x3C or byte == 0x2C:
                 pos += 1
                 if byte == 0x2C:
@@ -209,7 +244,9 @@ class _Addresses:
                     words.append(atom.group())
                 pos = atom.end() if atom else pos + 1
         if words or name:
-            split = at if at >= 0 else len(words)
-            self._out.append(Mailbox(name or None, route, b"".join(words[:split]), b"".join(words[split:])))
+            split = self._at if self._at >= 0 else len(words)
+            stop = self._second if self._second >= 0 else len(words)
+            self._out.append(Mailbox(name or None, route, b"".join(words[:split]), b"".join(words[split:stop])))
         self._clear()
+        self._told = True
         return pos

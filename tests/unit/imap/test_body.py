@@ -84,7 +84,8 @@ def test_header_fields() -> None:
     assert get(b"HEADER.FIELDS (a)]", data) == b"A: 1\r\nA: 4\r\n\r\n"
     assert get(b"HEADER.FIELDS.NOT (A)]", data) == b"b: 2\r\n 3\r\n\r\n"
     assert get(b"HEADER.FIELDS (x)]", data) == b"\r\n"
-    assert get(b"HEADER.FIELDS (a)]", b"A: 1") == b"A: 1\r\n\r\n"
+    assert get(b"HEADER.FIELDS (a)]", b"A: 1\r\nB: 2\r\n") == b"A: 1\r\n", "no empty line of its own (6.4.5)"
+    assert get(b"HEADER.FIELDS.NOT (b)]", b"A: 1") == b"A: 1"
 
 
 @given(

@@ -115,8 +115,8 @@ def test_an_encoded_message_is_a_file() -> None:
 
 
 def test_depth_and_count_are_bounded() -> None:
-    deep = b"".join(b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (i, i) for i in range(500))
-    many = b"".join(b"--b5\r\n\r\nx\r\n" for _ in range(MAX_PARTS + 500))
+    deep = b"".join(b"Content-Type: multipart/mixed; boundary=b%03d\r\n\r\n--b%03d\r\n" % (i, i) for i in range(500))
+    many = b"".join(b"--b005\r\n\r\nx\r\n" for _ in range(MAX_PARTS + 500))
     root = scan(deep + b"\r\nhi\r\n" + many)
     parts = list(root.walk())
     assert len(parts) == MAX_PARTS
