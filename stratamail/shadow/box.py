@@ -20,6 +20,7 @@ from stratamail.shadow import reading
 from stratamail.shadow.folder import Folder
 from stratamail.shadow.view import SLICE, Row, View
 from stratamail.store import foldertree, maildir
+from stratamail.store.findable import Findable
 from stratamail.store.mailbox_values import Appended, Arrival, Change, FolderInfo, MailboxError, Status
 from stratamail.store.mailboxes import Mailboxes
 from stratamail.store.model import APPENDED, Message, NewMessage, Source
@@ -51,6 +52,7 @@ class Workers:
     spool: Spool | None = None
     commit: Callable[[NewMessage], Awaitable[Message]] | None = None
     appended: Callable[[Iterable[int]], None] = _nobody_files
+    findable: Findable | None = None
 
 
 @frozen
@@ -268,6 +270,16 @@ class Box:
         spool = self._workers.spool
         if spool is None or spool.reserve.allows():
             self._aside(self.within(folder, "keep_summaries", data))
+
+    @property
+    def findable(self) -> Findable | None:
+        """The full-text indexes, for threads."""
+        return self._workers.findable
+
+    @property
+    def now(self) -> int:
+        """Microseconds since the epoch."""
+        return self._now()
 
     def claim_recent(self, folder: Folder) -> None:
         self._aside(self.within(folder, "claim_recent", folder.recent))

@@ -1,26 +1,86 @@
-"""What the full-text index knows of the messages of a folder, for a search; runs in the disk pool, writes nothing.
+"""What the indexes know of the messages of a folder, for a search: decoded headers in memory, texts on disk.
 
-The index finds documents; :class:`Numbers` remembers for a folder which message is which document.
+The full-text index finds documents; :class:`Numbers` remembers for a folder which message is which document. Writes
+nothing.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
+from typing import Any, Protocol
 
 from twisted.logger import Logger
 
-from stratamail.imap.search import Body, Header, Text
+from stratamail.imap.search import Body, Header, Key, Sent, Text
+from stratamail.mail.digest import FIELDS
+from stratamail.shadow.by_content import Known
+from stratamail.shadow.summaries import Summaries
 from stratamail.store.findable import Findable
 from stratamail.store.fulltext import Fulltext, Where, fold, key_of
 
 _log = Logger()
 _FEW = 1000
+_LOOKED_UP = (Body, Text, Header)
 
-Known = tuple[frozenset[int], frozenset[int]]
-"""The indexes of messages that match, and of those whose content must tell."""
+
+class Asking(Protocol):
+    """What is needed of a view."""
+
+    @property
+    def uids(self) -> array[int]: ...
+
+    @property
+    def folder(self) -> Any: ...
+
+    @property
+    def box(self) -> Any: ...
+
+    def bases(self) -> Sequence[str]: ...
+
+    async def compute(self, function: Callable[..., Any], *arguments: Any) -> Any: ...
+
+
+async def ask(view: Asking, keys: Sequence[Key]) -> Mapping[Key, Known]:
+    """What is known of those of ``keys`` that anything is known of, about all messages in view."""
+    known: dict[Key, Known] = {}
+    columns = [key for key in keys if isinstance(key, Sent) or (isinstance(key, Header) and key.name in FIELDS)]
+    if columns:
+        summaries = await view.folder.headers.summaries(view)
+        known.update(await view.compute(_by_summaries, summaries, view.uids, columns))
+    texts = [key for key in keys if isinstance(key, _LOOKED_UP) and key not in known and _asked(key)[0]]
+    if texts and view.box.findable is not None:
+        box = view.box
+        arguments = box.findable, box.address, view.folder.numbers, view.uids, view.bases(), texts
+        known.update(await view.compute(_by_texts, *arguments))
+    return known
+
+
+def _by_summaries(summaries: Summaries, uids: array[int], keys: Sequence[Sent | Header]) -> dict[Key, Known]:
+    found: dict[Key, Known] = {}
+    for key in keys:
+        if isinstance(key, Header):
+            hits = frozenset(summaries.find(key.name, key.text, uids))
+            found[key] = hits, frozenset(summaries.unsure(key.name, uids)) - hits
+        else:
+            found[key] = _sent(summaries, uids, key)
+    return found
+
+
+def _sent(summaries: Summaries, uids: array[int], key: Sent) -> Known:
+    days, day, whens = summaries.days, key.day.toordinal(), {"before": -1, "on": 0, "since": 1}
+    when = whens[key.when]
+    hits, unsure = [], []
+    for i, position in enumerate(summaries.positions(uids)):
+        if position < 0:
+            unsure.append(i)
+            continue
+        written = days[position]
+        if written and (written < day if when < 0 else written >= day if when else written == day):
+            hits.append(i)
+    return frozenset(hits), frozenset(unsure)
 
 
 class Numbers:
@@ -77,27 +137,27 @@ class Numbers:
         self._numbers = numbers
 
 
-def known_of(
+def _by_texts(
     findable: Findable,
     address: str,
     numbers: Numbers,
     uids: array[int],
     bases: Sequence[str],
     keys: Sequence[Body | Text | Header],
-) -> dict[Body | Text | Header, Known]:
-    """What the index tells of each key about all messages of a view; nothing when there is no index."""
+) -> dict[Key, Known]:
+    """Nothing when there is no index."""
     try:
         with findable.reading(address) as index:
             if index is None:
                 return {}
             documents = numbers.of(index, uids, bases)
-            return {key: _known(index, documents, key) for key in keys}
+            return {key: _in_texts(index, documents, key) for key in keys}
     except sqlite3.Error:
         _log.failure("the full-text index of {address} cannot be read", address=address)
         return {}
 
 
-def _known(index: Fulltext, documents: array[int], key: Body | Text | Header) -> Known:
+def _in_texts(index: Fulltext, documents: array[int], key: Body | Text | Header) -> Known:
     cut = index.cut()
     found = index.find(*_asked(key))
     if isinstance(key, Header):

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from twisted.logger import Logger
 
+from stratamail.shadow.by_index import Numbers
 from stratamail.shadow.summaries import Headers
 from stratamail.store import maildir
 from stratamail.store.index import KEYWORDS, Columns
@@ -45,6 +46,7 @@ class Folder:
         self.version = 0
         self.watchers: list[Watcher] = []
         self.headers = Headers()
+        self.numbers = Numbers()
         self._keywords: Keywords = loaded.keywords
         self._names: dict[int, tuple[str, ...]] = {}
         self._unseen: int | None = None

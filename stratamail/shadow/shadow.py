@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 
 from stratamail.shadow.box import Box, Workers
 from stratamail.shadow.namespaces import Namespaces
+from stratamail.store.findable import Findable
 from stratamail.store.mailbox_values import Change
 from stratamail.store.mailboxes import Mailboxes
 from stratamail.store.model import Message, NewMessage
@@ -43,7 +44,7 @@ class Shadow:
         appended: Callable[[Iterable[int]], None] = lambda seqs: None,
         rows_kept: int = ROWS_KEPT,
     ) -> None:
-        self._workers = Workers(mailboxes, files, disk, reactor, spool, commit, appended)
+        self._workers = Workers(mailboxes, files, disk, reactor, spool, commit, appended, Findable(mailboxes.layout))
         self._reactor = reactor
         self._rows_kept = rows_kept
         self._boxes: WeakValueDictionary[str, Box] = WeakValueDictionary()

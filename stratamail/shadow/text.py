@@ -9,9 +9,9 @@ import binascii
 import re
 from collections.abc import Iterator
 from datetime import date
-from email.utils import parsedate_tz
 from quopri import decodestring
 
+from stratamail.mail.dates import parse_date
 from stratamail.mail.fieldvalue import decode_words, to_text
 from stratamail.mail.headers import every, fields, header_end, value
 from stratamail.mail.structure import scan
@@ -65,11 +65,8 @@ def body_texts(data: bytes) -> Iterator[str]:
 def sent_day(block: bytes) -> date | None:
     """The day of the Date field as written, without time and zone (RFC 3501 section 6.4.4 SENTON); None without one."""
     for raw in every(block, "date"):
-        try:
-            parsed = parsedate_tz(to_text(raw))
-            return date(*parsed[:3]) if parsed else None
-        except (ValueError, TypeError, IndexError, OverflowError):
-            return None
+        sent = parse_date(to_text(raw))
+        return None if sent is None else date.fromordinal(sent.day)
     return None
 
 

@@ -11,11 +11,14 @@ from typing import Any, Protocol
 
 from stratamail.imap.search import Key
 from stratamail.imap.sets import SequenceSet
-from stratamail.shadow import reading, resync
+from stratamail.shadow import by_index, reading, resync
+from stratamail.shadow.by_content import Known
 from stratamail.shadow.folder import Folder
+from stratamail.shadow.identity import resolve
 from stratamail.shadow.picture import Picture, Row
 from stratamail.shadow.search import search
 from stratamail.store import maildir
+from stratamail.store.findable import Findable
 from stratamail.store.mailbox_values import Copied, MailboxError
 
 __all__ = ["SLICE", "Row", "View"]
@@ -40,6 +43,15 @@ class Home(Protocol):
     async def compute(self, function: Callable[..., Any], *arguments: Any) -> Any: ...
 
     async def locate(self, folder: Folder, uid: int) -> str | None: ...
+
+    @property
+    def address(self) -> str: ...
+
+    @property
+    def findable(self) -> Findable | None: ...
+
+    @property
+    def now(self) -> int: ...
 
     def path(self, name: str) -> str: ...
 
@@ -228,9 +240,18 @@ class View(Picture):
         if data and self.alive:
             self.box.keep_summaries(self.folder, list(data.items()))
 
+    async def known(self, keys: Sequence[Key]) -> Mapping[Key, Known]:
+        """What the indexes know of these keys of a search, without a look at any message."""
+        return await by_index.ask(self, keys)
+
+    @property
+    def now(self) -> int:
+        """Microseconds since the epoch."""
+        return self.box.now
+
     async def search(self, key: Key) -> list[int]:
         """The indexes (sequence number - 1) of the messages that match, ascending."""
-        return await search(self, key)
+        return await search(self, await resolve(self, key))
 
     async def compute(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Work that takes long, in the disk pool."""

@@ -27,15 +27,19 @@ from stratamail.imap.search import (
     Smaller,
     Text,
     Uids,
+    Within,
 )  # fmt: skip
 from stratamail.imap.sets import SequenceSet
+from stratamail.shadow.indexing import Work
 from stratamail.shadow.view import View
 from stratamail.store.mailbox_values import Arrival
 from tests.unit.shadow.rig import Rig, now
-from tests.unit.store.boxes import ADDRESS
+from tests.unit.store.boxes import ADDRESS, START
 
 DAY = 86_400 * 1_000_000
 FIRST = 1_700_006_400_000_000  # 2023-11-15, midnight UTC
+THIRD = (START - FIRST) // 1_000_000 - 2 * 86_400
+"""So many seconds before now the third message came."""
 MESSAGES = [
     text.replace("\n", "\r\n").encode("latin-1")
     for text in (
@@ -100,6 +104,24 @@ def rig(tmp_path: Path) -> Rig:
     return rig
 
 
+@pytest.fixture(params=["read", "looked up", "half indexed", "indexed", "cut"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How the answer comes about; it is the same answer."""
+    if request.param != "read":
+        monkeypatch.setattr("stratamail.shadow.search._READ_RATHER", 0)
+    if request.param == "cut":
+        monkeypatch.setattr("stratamail.shadow.indexing.LONGEST", 5)
+    return str(request.param)
+
+
+def fill(rig: Rig, steps: int = 100) -> None:
+    """Let the background work put messages into the full-text index."""
+    work = Work(rig.mailboxes.layout.mailbox(ADDRESS), rig.mailboxes.layout.message)
+    while steps and work.step(0):
+        steps -= 1
+    work.close()
+
+
 def found(view: View, key: Key) -> list[int]:
     """Sequence numbers."""
     return [i + 1 for i in now(view.search(key))]
@@ -131,15 +153,25 @@ CASES: list[tuple[Key, list[int]]] = [
     (Sent("on", date(2023, 11, 14)), [1]),
     (Sent("since", date(2023, 11, 15)), [2]),
     (Sent("before", date(2023, 11, 15)), [1]),
+    (Within(THIRD, older=True), [1, 2]),
+    (Within(THIRD, older=False), [3, 4, 5]),
+    (Within(THIRD - 1, older=False), [4, 5]),
     (Header("subject", "REPORT"), [1]),
     (Header("subject", "grüße AN"), [2]),
     (Header("from", "jürgen"), [2]),
     (Header("to", "second"), [4]),
     (Header("x-empty", ""), [4]),
     (Header("x-none", ""), []),
+    (Header("x-empty", "a"), []),
+    (Header("date", "nov 2023"), [1, 2]),
+    (Header("content-type", "mixed"), [3]),
     (Body("numbers"), [1]),
     (Body("report"), []),
-    (Body("STRASSE"), [2]),
+    (Body("STRA\u00dfE"), [2]),
+    (Body("strasse"), []),  # RFC 5051 knows no special casing
+    (Body("ra"), [2]),
+    (Body("d"), [1, 3, 4]),
+    (Body(""), [1, 2, 3, 4, 5]),
     (Body("hidden word"), [3]),
     (Body("secret"), []),
     (Body("inner body"), [3]),
@@ -160,8 +192,12 @@ CASES: list[tuple[Key, list[int]]] = [
 
 
 @pytest.mark.parametrize(("key", "expected"), CASES, ids=[str(key) for key, _ in CASES])
-def test_each_key(rig: Rig, key: Key, expected: list[int]) -> None:
-    assert found(rig.select(), key) == expected
+def test_each_key(rig: Rig, way: str, key: Key, expected: list[int]) -> None:
+    view = rig.select()
+    if way not in ("read", "looked up"):
+        fill(rig, 2 if way.startswith("half") else 100)
+    assert found(view, key) == expected
+    assert found(view, key) == expected
 
 
 def test_a_search_while_an_expunge_waits_uses_the_numbers_the_client_knows(rig: Rig) -> None:
@@ -203,7 +239,7 @@ def test_many_keys_on_many_messages_are_looked_at_beside_the_reactor(rig: Rig, m
     for key, expected in CASES:
         beside.clear()
         assert found(view, key) == expected
-        assert beside[0] == "_prepare"
+        assert key == And(()) or beside[0] in ("_all", "_sift")
 
 
 LEAVES = st.sampled_from([key for key, _ in CASES])
@@ -232,7 +268,9 @@ def truth(key: Key, number: int) -> bool:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(key=TREES)
-def test_any_tree_means_what_its_leaves_mean(rig: Rig, key: Key) -> None:
+def test_any_tree_means_what_its_leaves_mean(rig: Rig, way: str, key: Key) -> None:
+    if way not in ("read", "looked up"):
+        fill(rig, 2 if way.startswith("half") else 100)
     view = rig.select(read_only=True)
     try:
         expected = [n for n in range(1, 6) if truth(key, n)]
