@@ -88,7 +88,7 @@ def test_id_namespace_enable(tmp_path: Path) -> None:
     client.ok("ID NIL")
     client.ok("LOGIN anna@example.org secret")
     assert client.ok("NAMESPACE") == b'* NAMESPACE (("" "/")) NIL (("Shared/" "/"))\r\n'
-    assert client.ok("ENABLE CONDSTORE X-NOPE") == b"* ENABLED\r\n"
+    assert client.ok("ENABLE CONDSTORE X-NOPE") == b"* ENABLED CONDSTORE\r\n"
 
 
 def test_webmail_alone_is_believed_about_the_client(tmp_path: Path) -> None:
