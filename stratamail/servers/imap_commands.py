@@ -24,7 +24,8 @@ from stratamail.servers.imap_sort import SortCommands
 CAPABILITIES = (
     "IMAP4rev1", "SASL-IR", "LITERAL+", "ID", "ENABLE", "IDLE", "NAMESPACE", "UIDPLUS", "MOVE", "UNSELECT", "CHILDREN",
     "SPECIAL-USE", "LIST-EXTENDED", "LIST-STATUS", "ESEARCH", "CONDSTORE", "QRESYNC",
-    "MULTIAPPEND", "BINARY", "PREVIEW", "CREATE-SPECIAL-USE", "STATUS=SIZE", "QUOTA", "QUOTA=RES-STORAGE",
+    "MULTIAPPEND", "BINARY", "PREVIEW", "SAVEDATE", "OBJECTID",
+    "CREATE-SPECIAL-USE", "STATUS=SIZE", "QUOTA", "QUOTA=RES-STORAGE",
 )  # fmt: skip
 
 Handler = Callable[[Session, str, Any], Awaitable[Done]]

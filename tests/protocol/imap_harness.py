@@ -76,7 +76,7 @@ class House:
         self.clock.advance(1_700_000_000)
         calls: Any = Calls()
         count = itertools.count(1)
-        self.mailboxes = Mailboxes(self.layout, lambda: next(count))
+        self.mailboxes = Mailboxes(self.layout, lambda: next(count), now=self.clock.seconds)
         self.spool = Spool(self.layout, calls, Reserve(self.layout, 0, self.clock.seconds))
         self.committed: list[NewMessage] = []
         self.failure: Exception | None = None

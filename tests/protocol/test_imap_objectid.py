@@ -19,11 +19,15 @@ def house(tmp_path: Path) -> House:
     return found
 
 
+def opened(house: House) -> Client:
+    client = house.sign_in()
+    client.ok("SELECT INBOX")
+    return client
+
+
 @pytest.fixture
 def client(house: House) -> Client:
-    found = house.sign_in()
-    found.ok("SELECT INBOX")
-    return found
+    return opened(house)
 
 
 def ids(client: Client) -> list[bytes]:
@@ -92,10 +96,12 @@ def test_the_date_of_saving(house: House, client: Client) -> None:
     day = 86_400
     assert b" SAVEDATE" in client.ok("CAPABILITY")
     house.clock.advance(3 * day)
+    client = opened(house)
     client.ok(b'APPEND INBOX "07-Feb-1994 21:52:25 -0800" {3+}\r\nabc')
     assert b'SAVEDATE "17-Nov-2023 22:13:20 +0000"' in client.ok("FETCH 3 SAVEDATE")
     assert b'SAVEDATE "17-Nov-2023' in client.ok("FETCH 3 (SAVEDATE BODY.PEEK[])")
     house.clock.advance(day)
+    client = opened(house)
     client.ok("COPY 3 Archive")
     client.ok("SELECT Archive")
     assert b'SAVEDATE "18-Nov-2023 22:13:20 +0000" INTERNALDATE " 8-Feb-1994' in client.ok(
@@ -103,9 +109,10 @@ def test_the_date_of_saving(house: House, client: Client) -> None:
     )
 
 
-def test_search_by_the_date_of_saving(house: House, client: Client) -> None:
+def test_search_by_the_date_of_saving(house: House) -> None:
     """RFC 8514 section 4.3."""
     house.clock.advance(86_400)
+    client = opened(house)
     client.ok(b'APPEND INBOX "07-Feb-1994 21:52:25 -0800" {3+}\r\nabc')
     assert client.ok("SEARCH SAVEDBEFORE 15-Nov-2023") == b"* SEARCH 1 2\r\n"
     assert client.ok("SEARCH SAVEDON 15-Nov-2023") == b"* SEARCH 3\r\n"

@@ -111,7 +111,7 @@ class WholeStore(TestCase):
         box = await self.shadow.open(USER)
         upload = box.upload(["\\Draft", "$label"], 1_600_000_000_000_000)
         upload.body.write(b"Subject: cut\r\n\r\n")
-        await box._commit("Drafts", upload)
+        await box._commit("Drafts", upload, await upload.body.seal())
         assert (await box.status("Drafts")).messages == 0
         await self.restart()
         view, _ = await self.news("Drafts")
