@@ -85,7 +85,7 @@ ENVELOPE: dict[str, str] = {
     "head ids twice": FIRST_COUNTS,
     "subject NUL": NO_NUL,
     "head NUL": NO_NUL,
-    "head blank line with blanks": "RFC 5322 section 3.3: the [CFWS] behind a date is no part of it; Dovecot keeps a blank",
+    "head blank line with blanks": "RFC 5322 section 3.3: the [CFWS] behind a date is no part of it",
     "head spam": LIBERAL,
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stratamail.mail.fieldvalue import content_type, decode_words, disposition, to_text, tokens
+from stratamail.mail.fieldvalue import content_type, decode_words, disposition, params, to_text, token, tokens
 
 
 def test_content_type_and_parameters() -> None:
@@ -16,6 +16,32 @@ def test_content_type_and_parameters() -> None:
     assert content_type(b"") is None
     assert disposition(b"attachment; filename=a b.txt") == (b"attachment", ((b"filename", b"a"),))
     assert tokens(b"en, de (x), ") == (b"en", b"de")
+
+
+def test_parameters_in_pieces_are_joined() -> None:
+    """RFC 2231 sections 3 and 4.1."""
+    assert params(b'; url*1="x/a"; a=b; URL*0="ftp://"', 0) == ((b"a", b"b"), (b"URL", b"ftp://x/a"))
+    assert params(b"; n*0*=utf-8'en'a%20; n*1=\"100%\"; n*2*=%2a", 0) == ((b"n*", b"utf-8'en'a%20100%25%2a"),)
+    assert params(b"; n*0=a; n*1*=%20b", 0) == ((b"n*", b"''a%20b"),)
+    assert params(b"; n=plain; n*0=a; n*1=b", 0) == ((b"n", b"plain"), (b"n", b"ab"))
+    assert params(b"; n*=utf-8''a", 0) == ((b"n*", b"utf-8''a"),)
+
+
+def test_pieces_that_make_no_whole_stay_as_they_are() -> None:
+    for raw in (b"; n*0=a; n*2=b", b"; n*1=a", b"; n*0=a; n*0=b", b"; n*x=a", b"; *0=a"):
+        pairs = tuple(tuple(one.strip().split(b"=")) for one in raw[1:].split(b";"))
+        assert params(raw, 0) == pairs
+
+
+def test_a_disposition_without_a_type_is_an_attachment_when_it_says_anything() -> None:
+    assert disposition(b"; filename=a") == (b"attachment", ((b"filename", b"a"),))
+    assert disposition(b'"inline"; filename=a') == (b"attachment", ((b"filename", b"a"),))
+    assert disposition(b"") is disposition(b";") is None
+
+
+def test_one_token() -> None:
+    assert token(b" 8bit (c)") == token(b"8bit;") == b"8bit"
+    assert token(b"8 bit") is token(b"") is token(b'"8bit"') is None
 
 
 def test_encoded_words() -> None:

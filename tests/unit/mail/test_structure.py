@@ -88,10 +88,25 @@ def test_an_outer_boundary_ends_all_inner_parts() -> None:
     assert body(data, find(root, (2,))) == b"outer"
 
 
+def test_a_line_that_begins_with_a_boundary_is_one() -> None:
+    """RFC 2046 section 5.1.1; of several that it begins with the longest."""
+    data = b"Content-Type: multipart/mixed; boundary=a\n\n--a x\n\none\n--ab\n\ntwo\n--a--x\n"
+    assert [body(data, part) for part in scan(data).children] == [b"one", b"two"]
+    data = (
+        b"Content-Type: multipart/mixed; boundary=a\n\n--a\nContent-Type: multipart/mixed; boundary=ab\n\n"
+        b"--ab\n\ninner\n--ab--\n--a\n\nouter\n--a--\n"
+    )
+    root = scan(data)
+    assert [body(data, find(root, numbers)) for numbers in ((1, 1), (2,))] == [b"inner", b"outer"]
+
+
 def test_a_part_without_an_empty_line_ends_at_the_boundary() -> None:
     data = b"Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\nX: 1\r\n--a\r\n\r\ny\r\n--a--\r\n"
     root = scan(data)
-    assert body(data, find(root, (1,))) == b""
+    part = find(root, (1,))
+    assert body(data, part) == b""
+    assert part is not None
+    assert data[part.header_start : part.body_start] == b"X: 1"
     assert body(data, find(root, (2,))) == b"y"
 
 

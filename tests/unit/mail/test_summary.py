@@ -33,6 +33,28 @@ def test_route_and_list() -> None:
     assert [m.local for m in addresses(b"a@x, , b@y,c@z")] == [b"a", b"b", b"c"]
 
 
+def test_comments_are_names_behind_an_address_only() -> None:
+    assert one(b"(first) joe@x.org") == (None, b"joe", b"x.org")
+    assert one(b"joe@x.org (a\\)b)") == (b"a)b", b"joe", b"x.org")
+    assert one(b"joe@x.org (open") == (b"open", b"joe", b"x.org")
+
+
+def test_what_lacks_a_half_has_it_empty() -> None:
+    assert one(b"joe") == (None, b"joe", b"")
+    assert one(b"@x.org") == one(b"<@x.org>") == (None, b"", b"x.org")
+    assert one(b"Joe Public of x") == (b"Joe Public of x", b"", b"")
+    assert one(b"Joe Public joe@x.org") == (b"Joe Public", b"joe", b"x.org")
+
+
+def test_no_host_is_made_of_two() -> None:
+    assert one(b"a@b@c.org") == one(b"<a@b@c.org>") == (None, b"a", b"b")
+    assert one(b"<mailto:joe@x.org>") == (None, b"mailto:joe", b"x.org")
+
+
+def test_words_behind_an_address_are_no_address() -> None:
+    assert [m.local for m in addresses(b"A <a@x> and more, b@y")] == [b"a", b"b"]
+
+
 def test_groups() -> None:
     assert addresses(b"Team: a@x, b@y;") == [
         Mailbox(None, None, b"Team", None), Mailbox(None, None, b"a", b"x"), Mailbox(None, None, b"b", b"y"),
@@ -40,6 +62,7 @@ def test_groups() -> None:
     ]  # fmt: skip
     assert len(addresses(b"undisclosed-recipients:;")) == 2
     assert len(addresses(b"Open: a@x")) == 3
+    assert [m.local for m in addresses(b"Out: in: a@x; b@y;")] == [b"Out", b"a", None, b"b"]
 
 
 def test_sender_and_reply_to_fall_back_to_from() -> None:
