@@ -153,6 +153,8 @@ class Index(IndexFile):
 
     def by_base(self, base: str) -> tuple[int, Row] | None:
         """(folder id, row) of a file name."""
+        if not maildir.writable(base):
+            return None
         row = self._db.execute(
             f"SELECT folder, {_ROW} FROM messages WHERE base=?",  # noqa: S608  (our own names)
             (base,),
@@ -170,6 +172,7 @@ class Index(IndexFile):
     def known(self, bases: Sequence[str]) -> dict[str, tuple[int, Row]]:
         """Name → (folder id, row) of those that the index lists."""
         found: dict[str, tuple[int, Row]] = {}
+        bases = [base for base in bases if maildir.writable(base)]
         for i in range(0, len(bases), 500):
             some = bases[i : i + 500]
             holes = ",".join("?" * len(some))
@@ -182,6 +185,7 @@ class Index(IndexFile):
         found: set[str] = set()
         if not self._marked:
             return found
+        bases = [base for base in bases if maildir.writable(base)]
         for i in range(0, len(bases), 500):
             some = bases[i : i + 500]
             holes = ",".join("?" * len(some))
@@ -197,6 +201,8 @@ class Index(IndexFile):
 
     def remove(self, folder: Folder, rows: Sequence[Row], modseq: int) -> None:
         """Forget messages, leaving a mark with each name."""
+        if not rows:
+            return
         gone = [(folder.id, row.uid) for row in rows]
         self._marked = True
         self._db.executemany(

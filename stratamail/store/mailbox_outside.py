@@ -208,7 +208,7 @@ class MailboxOutside(MailboxAccess):
             told = maildir.date_of(base)
             date = int(status.st_mtime * 1_000_000) if told is None else told
             elsewhere = index.by_base(base)
-            if elsewhere is not None or base in marked or not _writable(base):
+            if elsewhere is not None or base in marked or not maildir.writable(base):
                 # from another folder, or put back: a name names one UID for all time
                 base = maildir.copy_name(base, date, status.st_size, f"{folder.uidvalidity:x}-{uid:x}")
                 other = by_id.get(elsewhere[0]) if elsewhere else None
@@ -298,8 +298,8 @@ class MailboxOutside(MailboxAccess):
             for name in lost:
                 self.listener(address, name, Replaced())
         # one that is being made has no `cur` yet, and gets it without a change of `root`
-        entries = [entry for entry in os.listdir(root) if maildir.folder(entry) is not None]
-        index.tree_seen = changed if len(entries) <= len(on_disk) else 0
+        entries = sum(maildir.folder(entry) is not None for entry in os.listdir(root))
+        index.tree_seen = changed if entries == sum(name != maildir.INBOX for name in on_disk) else 0
 
     def _owner(self, index: Index, path: str) -> int:
         """The folder whose messages lie in a directory, 0 for none."""
@@ -320,12 +320,3 @@ def _parse(below: str, bits: int) -> _Found | None:
         return None
     base, flags = maildir.parse(filename)
     return _Found(base, flags | maildir.IN_NEW if place == "new" else flags, below, bool(bits & COMPLETE))
-
-
-def _writable(base: str) -> bool:
-    """Whether a name is text."""
-    try:
-        base.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -45,6 +45,15 @@ def copy_name(name: str, date: int, size: int, copy: str) -> str:
     return base(message, date, size, copy) if message else f"{max(date, 0) // 1_000_000}.{copy},S={size}"
 
 
+def writable(name: str) -> bool:
+    """Whether a name is text, as all names in an index are."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def message_id(name: str) -> str:
     """The spool id that a name tells, "" when another tool made it."""
     match = _BASE.match(name)

@@ -90,6 +90,8 @@ class Reconciler:
                 if double == below:
                     continue
             found[base] = (flags, below)
+        # a name that the index would not give gets its right one at the first look (store.mailbox_outside)
+        odd = any(below != maildir.relative(base, flags) for base, (flags, below) in found.items())
         columns = index.load(folder)
         changed: list[tuple[int, int]] = []
         gone: list[Row] = []
@@ -104,7 +106,7 @@ class Reconciler:
             elif there[0] != flags & 0xFF:
                 changed.append((uid, flags & ~0xFF | there[0]))
         strangers = self._strangers(path, found)
-        folder.seen = maildir.stamp(path)
+        folder.seen = "" if odd else maildir.stamp(path)
         folder.doubtful = folder.seen != stamp
         if not (changed or gone or strangers):
             return
@@ -152,8 +154,10 @@ class Reconciler:
             if self._unmoved(base):
                 self._unlink(path, below)
                 continue
-            if index.by_base(base) is not None:  # another folder's message was moved here by another tool
-                base = f"{base.partition(',')[0]}-{status.st_ino:x},S={status.st_size}"
+            elsewhere = index.by_base(base) is not None  # another folder's message was moved here by another tool
+            if elsewhere or not maildir.writable(base):
+                text = base.partition(",")[0] if elsewhere else str(int(status.st_mtime))
+                base = f"{text}-{status.st_ino:x},S={status.st_size}"
                 os.rename(full, os.path.join(path, maildir.relative(base, flags)))
                 self.touched.add(os.path.dirname(full))
                 if index.by_base(base) is not None:
