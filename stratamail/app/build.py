@@ -28,12 +28,14 @@ from stratamail.relay.service import Relay
 from stratamail.servers import http
 from stratamail.servers.imap import ImapFactory
 from stratamail.servers.smtp import SmtpFactory
+from stratamail.shadow.indexing import Indexing
 from stratamail.shadow.shadow import Shadow
 from stratamail.store import database
 from stratamail.store.bodies import Bodies
 from stratamail.store.committer import Committer
 from stratamail.store.filing import Filing
 from stratamail.store.layout import Layout
+from stratamail.store.mailbox_values import Change
 from stratamail.store.mailboxes import Mailboxes
 from stratamail.store.model import Message, NewMessage
 from stratamail.store.placing import Placing
@@ -63,6 +65,8 @@ class Rooms:
         # one thread: every change of a mailbox happens there, in one order
         self.files = Pool("files", 1, reactor)
         self.sql = Pool("catalog", 2, reactor)
+        # the full-text indexes are written there
+        self.words = Pool("words", 1, reactor)
         self.catalog = Catalog(self.catalog_engine, self.queue_engine, self.sql)
         self.reserve = Reserve(layout, settings.limits.disk_reserve, reactor.seconds)
         self.committer = Committer(layout, reactor, self.reserve)
@@ -78,7 +82,7 @@ class Rooms:
 
     async def start(self, privileges: Privileges, unclean: bool) -> None:
         """Everything up to open doors. ``unclean``: the last run did not end by itself."""
-        for pool in (self.disk, self.cpu, self.files, self.sql):
+        for pool in (self.disk, self.cpu, self.files, self.sql, self.words):
             pool.start()
         self.committer.start()
         await self.catalog.reload()
@@ -100,6 +104,7 @@ class Rooms:
         self._wake = listen(self.reactor, self.layout.wake, self.note)
         self.relay.startService()
         self.watch.startService()
+        self.indexing.start(box.address for box in self.catalog.directory.mailboxes())
         # what the command line committed while we were starting found no socket to say it to
         await self.note(frozenset({"catalog"}), "")
         _calm_collector()
@@ -123,6 +128,14 @@ class Rooms:
         self.shadow = Shadow(
             self.mailboxes, self.files, self.disk, self.reactor, self.spool, self._commit_appended, self.filing.appended
         )
+        self.indexing = Indexing(self.layout, self.words, self.reactor, self.reserve.allows)
+        sessions, words = self.mailboxes.listener, self.indexing.told
+
+        def changed(address: str, folder: str, change: Change) -> None:
+            sessions(address, folder, change)
+            words(address, folder, change)
+
+        self.mailboxes.listener = changed
 
     def _commit_appended(self, new: NewMessage) -> Deferred[Message]:
         """What a session appends belongs to the mailbox it is for, also when a crash cuts it short and a replay files
@@ -231,6 +244,8 @@ class Rooms:
         # not sooner: to the command line a server that is not heard is one that has nothing on its way
         if self._wake is not None:
             await self._wake.stopListening()
+        if hasattr(self, "indexing"):
+            await self.indexing.stop()
         await self.capture.write_counts()
         clean = False
         if hasattr(self, "filing"):
@@ -239,7 +254,7 @@ class Rooms:
         await self.committer.stop()
         if hasattr(self, "mailboxes"):
             await self.files.run(self.mailboxes.close)
-        for pool in (self.files, self.disk, self.cpu, self.sql):
+        for pool in (self.files, self.disk, self.cpu, self.sql, self.words):
             pool.stop()
         self.catalog_engine.dispose()
         self.queue_engine.dispose()

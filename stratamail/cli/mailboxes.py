@@ -15,21 +15,23 @@ from stratamail.store.catalog.domains import Domains
 from stratamail.store.catalog.mailboxes import DISABLED, ENABLED, Mailboxes
 from stratamail.store.catalog.names import check_free, place
 from stratamail.store.catalog.schema import OPERATOR
+from stratamail.store.findable import count_searchable
 from stratamail.store.mailboxes import count_messages
 from stratamail.tenancy.directory import ALIAS
 from stratamail.tenancy.model import Address, Mailbox
 
 
-def row(box: Mailbox, aliases: list[str], messages: int) -> dict[str, Any]:
-    """The object of ``mailbox show --json``. Every message can be searched: searching reads what no index holds."""
+def row(session: Session, box: Mailbox, aliases: list[str]) -> dict[str, Any]:
+    """The object of ``mailbox show --json``. ``searchable`` messages are in the full-text index; a search for words in
+    texts reads the others."""
     return {
         "address": box.address,
         "kind": box.kind,
         "name": box.name,
         "state": box.state,
         "aliases": aliases,
-        "messages": messages,
-        "searchable": messages,
+        "messages": count_messages(session.layout, box.address),
+        "searchable": count_searchable(session.layout, box.address),
         "alternate": box.alternate,
         "mobile": box.mobile,
     }
@@ -47,7 +49,7 @@ def _shown(session: Session, address: str) -> dict[str, Any]:
     with session.look() as conn:
         box = Mailboxes(conn).get(OPERATOR, address)
         aliases = _aliases(Addresses(conn).all(OPERATOR, box.domain)).get(box.address, [])
-    return row(box, aliases, count_messages(session.layout, box.address))
+    return row(session, box, aliases)
 
 
 @click.group("mailbox")
@@ -86,7 +88,7 @@ def list_mailboxes(session: Session, domain: str | None, as_json: bool) -> None:
         number = None if of is None else of.alias_of or of.id
         boxes = Mailboxes(conn).all(OPERATOR, number)
         aliases = _aliases(Addresses(conn).all(OPERATOR, number))
-    rows = [row(box, aliases.get(box.address, []), count_messages(session.layout, box.address)) for box in boxes]
+    rows = [row(session, box, aliases.get(box.address, [])) for box in boxes]
     show.listing(rows, as_json, ("address", "kind", "name", "state", "aliases", "messages"), "no mailboxes")
 
 

@@ -24,7 +24,7 @@ from stratamail.store import maildir
 from stratamail.store.fulltext import NAME, PARTED, Document, Fulltext, Unusable, fold, key_of, remove_file
 from stratamail.store.index_beside import FolderBeside, Found, IndexBeside
 from stratamail.store.layout import Layout
-from stratamail.store.mailbox_values import Added, Change, Removed
+from stratamail.store.mailbox_values import Added, Change, Flagged, Removed
 from stratamail.store.pool import Pool, PoolStopped
 
 STEP = 0.03
@@ -93,9 +93,11 @@ class Indexing:
 
     def told(self, address: str, folder: str, change: Change) -> None:
         """As a listener of the mailboxes."""
-        if isinstance(change, Removed):
+        if isinstance(change, Flagged):
+            return
+        if not isinstance(change, Added):
             self._removed.setdefault(address, self._clock.seconds() + SWEEP_AFTER)
-        if isinstance(change, Added):
+        if not isinstance(change, Removed):
             self._heard += 1
             self._dirty[address] = None
 
