@@ -212,7 +212,7 @@ def needs(program: str) -> str:
 def run(
     *words: str,
     stdin: bytes = b"",
-    seconds: float = 120.0,
+    seconds: float = 60.0,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     status: tuple[int, ...] = (0,),
