@@ -20,6 +20,8 @@ from stratamail.servers.imap_session import Done, Refusal, Session, refused
 from stratamail.store.foldertree import SPECIAL_USE
 from stratamail.store.mailbox_values import FolderInfo, MailboxError
 
+AT_ONCE = 200
+"""So many folders are listed in one turn of the reactor; more patterns and folders are matched beside it."""
 USES = {use.lower(): use for use in SPECIAL_USE.values()}
 """The special uses that a folder can have (RFC 6154 section 2). \\All and \\Flagged are no folders of ours."""
 
@@ -73,8 +75,12 @@ class FolderCommands:
 
     async def listing(self, session: Session, tag: str, command: List) -> Done:
         folders = await refused(session.the_box().folders())
-        lines = listing.select(command, _entries(folders), _subscribed(folders))
-        for line in lines:
+        asked = command, _entries(folders), _subscribed(folders)
+        if len(folders) * len(command.patterns) > AT_ONCE:
+            lines = await session.the_box().compute(listing.select, *asked)
+        else:
+            lines = listing.select(*asked)
+        for count, line in enumerate(lines, 1):
             session.write(line.render())
             if command.status and line.exists:
                 # RFC 5819: a folder that has just gone has no STATUS response
@@ -82,6 +88,7 @@ class FolderCommands:
                     session.write(await self._status(session, line.name, command.status))
                 except Refusal:
                     continue
+            if count % AT_ONCE == 0 or command.status:
                 await session.link.drain()
         return Done("List completed")
 
@@ -112,9 +119,7 @@ class FolderCommands:
 
 
 def _entries(folders: list[FolderInfo]) -> list[listing.Entry]:
-    return [
-        listing.Entry(each.name, each.use) for each in folders if each.exists and each.selectable
-    ]
+    return [listing.Entry(each.name, each.use) for each in folders if each.exists and each.selectable]
 
 
 def _subscribed(folders: list[FolderInfo]) -> frozenset[str]:

@@ -8,6 +8,7 @@ its own. Its INBOX is ``Shared/NAME``, its other folders are ``Shared/NAME/FOLDE
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from attrs import evolve
 
@@ -16,6 +17,7 @@ from stratamail.shadow.view import SLICE, View
 from stratamail.store import durable, maildir
 from stratamail.store.mailbox_values import Appended, Copied, FolderInfo, MailboxError, Status
 
+T = TypeVar("T")
 SHARED = "Shared"
 PREFIX = SHARED + "/"
 
@@ -127,7 +129,17 @@ class Namespaces:
 
     async def select(self, name: str, read_only: bool, notify: Callable[[], None]) -> View:
         box, inner = self.find(name)
-        return await box.select(inner, read_only, notify)
+        view = await box.select(inner, read_only, notify)
+        if not self.permits(view):
+            # withdrawn while the folder was loaded
+            view.close()
+            raise MailboxError(f"No such mailbox: {name[:200]}", "NONEXISTENT")
+        return view
+
+    async def compute(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Work that takes long, in the disk pool."""
+        done: T = await self.own.compute(function, *arguments)
+        return done
 
     # messages
 
