@@ -195,6 +195,31 @@ def chosen_fields(block: bytes, section: Section) -> bytes:
     return _partial(data, (0, len(data)), section)
 
 
+_LISTED = (
+    "bcc", "bimi-selector", "cc", "chat-version", "content-description", "content-transfer-encoding", "content-type",
+    "date", "disposition-notification-to", "from", "importance", "in-reply-to", "lines", "list-id", "list-post",
+    "list-subscribe", "list-unsubscribe", "message-id", "newsgroups", "priority", "references", "reply-to", "resent-date",
+    "resent-from", "sender", "subject", "to", "x-k9mail-identity", "x-label", "x-original-to", "x-priority", "x-tuid",
+    "x-uniform-type-identifier", "x-universally-unique-identifier",
+)  # fmt: skip
+"""The fields that mail programs ask for of each message, to show it in a list."""
+
+
+def brief(block: bytes) -> bytes:
+    """A header reduced to those fields: what :func:`listed` sections ask for is found in it as in the whole."""
+    return chosen_fields(block, Section((), "HEADER.FIELDS", _LISTED))
+
+
+def listed(section: Section) -> bool:
+    """Whether a section asks for nothing but such fields of the message's own header."""
+    return not section.part and section.text == "HEADER.FIELDS" and _are_listed(section.fields)
+
+
+@lru_cache(maxsize=200)
+def _are_listed(names: tuple[str, ...]) -> bool:
+    return frozenset(name.lower() for name in names) <= frozenset(_LISTED)
+
+
 def label(section: Section) -> bytes:
     """What the response calls the section."""
     text = section.label.encode("latin-1")

@@ -32,6 +32,8 @@ RENDERED = {
 """Items that are made of content, and the kinds under which the index keeps them."""
 OCTETS_IN_REACTOR = 64 * 1024
 """Messages or headers that are larger together are read through in the disk pool."""
+BRIEF = "brief"
+"""The kind of what is kept of a header for lists of messages."""
 LARGE = 512 * 1024
 """A larger message is not held in memory to be sent."""
 
@@ -87,6 +89,13 @@ class Wanted:
         return any(map(body.header_only, self.sections))
 
     @property
+    def brief(self) -> bool:
+        """Whether of the header nothing is asked for but what a list of messages shows."""
+        return "ENVELOPE" not in self.rendered and all(
+            body.listed(section) for section in self.sections if body.header_only(section)
+        )
+
+    @property
     def parts(self) -> bool:
         """Whether a part is named, which takes the structure to be found."""
         return any(section.part for section in self.sections)
@@ -118,6 +127,19 @@ class Contents:
     def lacking(self, items: tuple[str, ...], uid: int) -> bool:
         """Whether one of these is asked for and still to be made."""
         return any(item in self.kept and uid not in self.kept[item] for item in items)
+
+    async def load_headers(self, uids: list[int]) -> None:
+        """Header blocks, or what is listed of them, of messages that are not at hand as a whole."""
+        missing = [uid for uid in uids if uid not in self.data]
+        if not self.wanted.brief:
+            self.headers = await refused(self.view.headers(missing))
+            return
+        self.headers = await refused(self.view.cached(BRIEF, missing))
+        missing = [uid for uid in missing if uid not in self.headers]
+        if missing:
+            fresh = await refused(self.view.made(missing, _brief))
+            self.view.keep(BRIEF, {uid: block for uid, block in fresh.items() if len(block) <= reading.KEPT})
+            self.headers.update(fresh)
 
     async def load_starts(self, uids: list[int]) -> None:
         """What it takes to make the previews that are still to be made."""
@@ -175,3 +197,7 @@ class Contents:
                 if content is None:
                     self.unknown.add(uid)
             self.decoded[uid, section.part] = content
+
+
+def _brief(path: str) -> bytes:
+    return body.brief(reading.header(path))

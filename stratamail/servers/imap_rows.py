@@ -72,7 +72,7 @@ class Rows:
         if whole:
             found.data = await refused(view.contents(whole))
         if wanted.header or any(found.lacking(("ENVELOPE",), uid) for uid in uids):
-            found.headers = await refused(view.headers([uid for uid in uids if uid not in found.data]))
+            await found.load_headers(uids)
         await found.load_starts(uids)
         scanned = [uid for uid in found.data if wanted.parts or found.lacking(wanted.structures, uid)]
         await found.make(uids, scanned)

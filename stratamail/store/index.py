@@ -273,14 +273,12 @@ class Index(IndexFile):
     # rendered bytes
 
     def cached(self, folder: Folder, kind: str, uids: Iterable[int]) -> dict[int, bytes]:
-        select = self._db.execute
-        found = {}
-        for uid in uids:
-            row = select(
-                "SELECT data FROM cache WHERE folder=? AND uid=? AND kind=?", (folder.id, uid, kind)
-            ).fetchone()
-            if row is not None:
-                found[uid] = row[0]
+        wanted = list(uids)
+        found: dict[int, bytes] = {}
+        for i in range(0, len(wanted), 500):
+            some = wanted[i : i + 500]
+            query = f"SELECT uid, data FROM cache WHERE folder=? AND kind=? AND uid IN ({','.join('?' * len(some))})"  # noqa: S608
+            found.update(self._db.execute(query, (folder.id, kind, *some)))
         return found
 
     def keep(self, folder: Folder, kind: str, data: Iterable[tuple[int, bytes]]) -> None:
