@@ -58,6 +58,11 @@ class Cursor:
     def at_end(self) -> bool:
         return self._pos == len(self._texts[self._index]) and self._index == len(self._literals)
 
+    def skip(self) -> None:
+        """Whatever follows is passed over."""
+        self._index = len(self._literals)
+        self._pos = len(self._texts[self._index])
+
     def end(self) -> None:
         """Nothing may follow; trailing blanks are forgiven."""
         while self.peek() == b" ":

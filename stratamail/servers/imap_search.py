@@ -15,7 +15,7 @@ from stratamail.imap import render
 from stratamail.imap.commands import Command, Search
 from stratamail.imap.search import And, Key, ModSeq, Not, Numbers, Or, Uids
 from stratamail.imap.sets import SAVED, SequenceSet, saved
-from stratamail.servers.imap_session import Done, Session, refused
+from stratamail.servers.imap_session import Done, Refusal, Session, refused
 from stratamail.shadow.view import View
 
 
@@ -29,6 +29,8 @@ class SearchCommand:
         if keeps:
             # section 2.1: what is refused with NO leaves an empty result behind
             session.saved = SAVED
+        if command.refused is not None:
+            raise Refusal(*command.refused)
         if names_modseq(command.key):
             session.enable_condstore()
         found = await refused(view.search(command.key))

@@ -73,12 +73,18 @@ def search(cursor: Cursor, uid: bool = False) -> Command:
             raise ParseError("Unknown return option")
         returns = returns or frozenset(("ALL",))
         cursor.space()
-    codec = "utf-8"
-    if cursor.accept_word(b"CHARSET"):
-        cursor.space()
-        codec = charset(cursor)
-        cursor.space()
-    return Search(program(cursor, codec), uid, returns)
+    try:
+        codec = "utf-8"
+        if cursor.accept_word(b"CHARSET"):
+            cursor.space()
+            codec = charset(cursor)
+            cursor.space()
+        return Search(program(cursor, codec), uid, returns)
+    except ParseError as error:
+        if not (error.no and returns and "SAVE" in returns):
+            raise
+        cursor.skip()
+        return Search(All(), uid, returns, (error.text, error.code))
 
 
 def charset(cursor: Cursor) -> str:
