@@ -42,32 +42,47 @@ def mailbox_id(uidvalidity: int) -> str:
     return f"(F{uidvalidity:x})"
 
 
-def matches(pattern: str, name: str) -> bool:
-    """``*`` is anything, ``%`` anything without the delimiter; INBOX in any case names INBOX."""
-    if pattern == "*":
-        return True
-    if len(pattern) > LONGEST_PATTERN:
-        return False
-    if name == "INBOX":
-        pattern = pattern.upper()
-    # the set of pattern positions that the name so far may stand at, as bits
-    stars = slides = 0
-    at: dict[str, int] = {}
-    for i, char in enumerate(pattern):
-        if char == "*":
-            stars |= 1 << i
-        elif char == "%":
-            slides |= 1 << i
-        else:
-            at[char] = at.get(char, 0) | (1 << i)
-    wild = stars | slides
-    state = _past(1, wild)
-    for char in name:
-        stay = stars if char == "/" else wild
-        state = _past(((state & at.get(char, 0)) << 1) | (state & stay), wild)
-        if not state:
+class Pattern:
+    """A name with wildcards, prepared for many names: ``*`` is anything, ``%`` anything without the delimiter; INBOX in
+    any case names INBOX."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        # the places of the wildcards and of each character, as bits
+        self._stars = self._wild = 0
+        self._at: dict[str, int] = {}
+        self._inbox = text.upper()
+        if len(text) > LONGEST_PATTERN:
+            return
+        for i, char in enumerate(text):
+            if char == "*":
+                self._stars |= 1 << i
+            if char in "*%":
+                self._wild |= 1 << i
+            else:
+                self._at[char] = self._at.get(char, 0) | (1 << i)
+
+    def matches(self, name: str) -> bool:
+        """In time that is linear in both."""
+        if self.text == "*":
+            return True
+        if len(self.text) > LONGEST_PATTERN:
             return False
-    return bool(state >> len(pattern) & 1)
+        if name == "INBOX" and self._inbox != self.text:
+            return Pattern(self._inbox).matches(name)
+        # the set of places that the name so far may stand at
+        state = _past(1, self._wild)
+        for char in name:
+            stay = self._stars if char == "/" else self._wild
+            state = _past(((state & self._at.get(char, 0)) << 1) | (state & stay), self._wild)
+            if not state:
+                return False
+        return bool(state >> len(self.text) & 1)
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Whether :class:`Pattern` ``pattern`` matches ``name``."""
+    return Pattern(pattern).matches(name)
 
 
 def _past(state: int, wild: int) -> int:
@@ -83,7 +98,7 @@ def select(command: List, folders: Sequence[Entry], subscribed: frozenset[str]) 
     """The responses to LIST in order of name, INBOX first."""
     if not command.extended and command.patterns == ("",):
         return [Line("", ("\\Noselect",))]
-    patterns = tuple(_joined(command.reference, pattern) for pattern in command.patterns)
+    patterns = [Pattern(_joined(command.reference, pattern)) for pattern in command.patterns]
     exist = {entry.name: entry for entry in folders}
     kinds = _kinds(command, exist, subscribed)
     names = set(exist)
@@ -94,7 +109,7 @@ def select(command: List, folders: Sequence[Entry], subscribed: frozenset[str]) 
     children = _parents(exist)
     out = []
     for name in sorted(names | _parents(names), key=_order):
-        if not any(matches(pattern, name) for pattern in patterns):
+        if not any(pattern.matches(name) for pattern in patterns):
             continue
         childinfo = tuple(word for word, parents in below.items() if name in parents)
         if kinds:
@@ -137,12 +152,12 @@ def _attributes(
 
 def select_lsub(reference: str, pattern: str, subscribed: frozenset[str]) -> list[Line]:
     """LSUB: the subscribed, and for ``%`` a parent of one that lies deeper, as \\Noselect (RFC 3501 section 6.3.9)."""
-    joined = _joined(reference, pattern)
+    joined = Pattern(_joined(reference, pattern))
     if not pattern:
         return [Line("", ("\\Noselect",))]
     out = []
     for name in sorted(subscribed | _parents(subscribed), key=_order):
-        if matches(joined, name):
+        if joined.matches(name):
             if name in subscribed:
                 out.append(Line(name, ()))
             elif "%" in pattern:
@@ -169,10 +184,10 @@ def _parents(names: Iterable[str]) -> set[str]:
     return found
 
 
-def _shown_as_parent(pattern: str, name: str, exist: Iterable[str]) -> bool:
+def _shown_as_parent(pattern: Pattern, name: str, exist: Iterable[str]) -> bool:
     """A folder that does not exist is shown only where its children are not themselves (RFC 3501 section 6.3.8)."""
     below = name + "/"
-    return matches(pattern, name) and any(child.startswith(below) and not matches(pattern, child) for child in exist)
+    return pattern.matches(name) and any(child.startswith(below) and not pattern.matches(child) for child in exist)
 
 
 def _order(name: str) -> tuple[bool, str]:
