@@ -198,9 +198,9 @@ def chosen_fields(block: bytes, section: Section) -> bytes:
 _LISTED = (
     "bcc", "bimi-selector", "cc", "chat-version", "content-description", "content-transfer-encoding", "content-type",
     "date", "disposition-notification-to", "from", "importance", "in-reply-to", "lines", "list-id", "list-post",
-    "list-subscribe", "list-unsubscribe", "message-id", "newsgroups", "priority", "references", "reply-to", "resent-date",
-    "resent-from", "sender", "subject", "to", "x-k9mail-identity", "x-label", "x-original-to", "x-priority", "x-tuid",
-    "x-uniform-type-identifier", "x-universally-unique-identifier",
+    "list-subscribe", "list-unsubscribe", "message-id", "newsgroups", "priority", "references", "reply-to",
+    "resent-date", "resent-from", "sender", "subject", "to", "x-k9mail-identity", "x-label", "x-original-to",
+    "x-priority", "x-tuid", "x-uniform-type-identifier", "x-universally-unique-identifier",
 )  # fmt: skip
 """The fields that mail programs ask for of each message, to show it in a list."""
 

@@ -356,7 +356,7 @@ def test_all_messages_at_once_whatever_the_set(tmp_path: Path) -> None:
 
 def test_large_batches_are_read_through_beside_the_reactor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     house, client = opened(tmp_path, PLAIN, PLAIN)
-    monkeypatch.setattr("stratamail.servers.imap_rows.OCTETS_IN_REACTOR", 10)
+    monkeypatch.setattr("stratamail.servers.imap_contents.OCTETS_IN_REACTOR", 10)
     beside: list[str] = []
     real = View.compute
 

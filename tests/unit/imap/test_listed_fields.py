@@ -12,8 +12,9 @@ from stratamail.imap.commands import Section
 PIECES = st.lists(
     st.sampled_from(
         [
-            b"Date: x\r\n", b"SUBJECT : y\r\n", b"Subject:\r\n z\r\n", b"From: a\n", b"X-Other: b\r\n c\r\n", b"junk\r\n",
-            b"From a\r\n", b" fold\r\n", b"\r\n", b"\n", b"To: last", b"\0", b"Received: to: x\r\n\tfrom: y\r\n",
+            b"Date: x\r\n", b"SUBJECT : y\r\n", b"Subject:\r\n z\r\n", b"From: a\n", b"X-Other: b\r\n c\r\n",
+            b"junk\r\n", b"From a\r\n", b" fold\r\n", b"\r\n", b"\n", b"To: last", b"\0",
+            b"Received: to: x\r\n\tfrom: y\r\n",
         ]
     )
 ).map(b"".join)  # fmt: skip
