@@ -213,8 +213,8 @@ class Expunge:
 
 @frozen
 class Search:
-    """``returns`` the RETURN options in capitals (RFC 4731), None when there was no RETURN. ``refused``: (text, code) of
-    the NO that it gets, for one with SAVE that could not be read (RFC 5182 section 2.1)."""
+    """``returns`` the RETURN options in capitals (RFC 4731), None when there was no RETURN. ``refused``: (text, code)
+    of the NO that it gets, for one with SAVE that could not be read (RFC 5182 section 2.1)."""
 
     key: Key
     uid: bool
