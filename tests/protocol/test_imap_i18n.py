@@ -10,8 +10,10 @@ from tests.protocol.imap_harness import Client, House
 
 MESSAGES = (
     b"Subject: =?utf-8?B?R3LDvMOfZSBhdXMgw5xibGluZ2Vu?=\r\n\r\nplain\r\n",
-    b"Subject: =?koi8-r?B?8NLJ18XUIM3J0g==?=\r\nContent-Type: text/plain; charset=koi8-r\r\n\r\n"
-    b"\xf0\xd2\xc9\xd7\xc5\xd4\r\n",
+    (
+        b"Subject: =?koi8-r?B?8NLJ18XUIM3J0g==?=\r\nContent-Type: text/plain; charset=koi8-r\r\n\r\n"
+        b"\xf0\xd2\xc9\xd7\xc5\xd4\r\n"
+    ),
     "Subject: Cafe\u0301 \uff28\uff25\uff2c\uff2c\uff2f\r\n\r\nna\u00efve \ufb01n\r\n".encode(),
 )
 
