@@ -29,6 +29,7 @@ from stratamail.servers import http
 from stratamail.servers.imap import ImapFactory
 from stratamail.servers.smtp import SmtpFactory
 from stratamail.shadow.indexing import Indexing
+from stratamail.shadow.outside import Outside
 from stratamail.shadow.shadow import Shadow
 from stratamail.store import database
 from stratamail.store.bodies import Bodies
@@ -92,6 +93,7 @@ class Rooms:
             self.layout, self.queue_engine, self.committer, self.filing, self.files, self.reactor.seconds, unclean
         )
         self.filing.start()
+        self.outside.start()
         await self.catalog.claim(self.filing.claim)
         self._make_outside()
         await self.relay.prepare()
@@ -125,10 +127,18 @@ class Rooms:
             self.spool.make_shard,
         )
         self.filing = Filing(self.layout, self.committer, placing, self.files, self.disk, self.reactor, self.reserve)
+        self.outside = Outside(self.reactor, self.mailboxes, self.files)
         self.shadow = Shadow(
-            self.mailboxes, self.files, self.disk, self.reactor, self.spool, self._commit_appended, self.filing.appended
+            self.mailboxes,
+            self.files,
+            self.disk,
+            self.reactor,
+            self.spool,
+            self._commit_appended,
+            self.filing.appended,
+            outside=self.outside,
         )
-        self.indexing = Indexing(self.layout, self.words, self.reactor, self.reserve.allows)
+        self.indexing = Indexing(self.layout, self.words, self.reactor, self.reserve.allows, self._keep_digests)
         sessions, words = self.mailboxes.listener, self.indexing.told
 
         def changed(address: str, folder: str, change: Change) -> None:
@@ -136,6 +146,11 @@ class Rooms:
             words(address, folder, change)
 
         self.mailboxes.listener = changed
+
+    def _keep_digests(
+        self, address: str, folder: str, uidvalidity: int, digests: list[tuple[int, bytes]]
+    ) -> Deferred[None]:
+        return self.files.run(self.mailboxes.within, address, folder, uidvalidity, "keep_summaries", digests)
 
     def _commit_appended(self, new: NewMessage) -> Deferred[Message]:
         """What a session appends belongs to the mailbox it is for, also when a crash cuts it short and a replay files
@@ -244,6 +259,8 @@ class Rooms:
         # not sooner: to the command line a server that is not heard is one that has nothing on its way
         if self._wake is not None:
             await self._wake.stopListening()
+        if hasattr(self, "outside"):
+            self.outside.stop()
         if hasattr(self, "indexing"):
             await self.indexing.stop()
         await self.capture.write_counts()

@@ -18,6 +18,7 @@ from stratamail.mail.envelope import Envelope
 from stratamail.mail.reply import DiskFull
 from stratamail.shadow import reading
 from stratamail.shadow.folder import Folder
+from stratamail.shadow.outside import Outside
 from stratamail.shadow.view import SLICE, Row, View
 from stratamail.store import foldertree, maildir
 from stratamail.store.findable import Findable
@@ -53,6 +54,7 @@ class Workers:
     commit: Callable[[NewMessage], Awaitable[Message]] | None = None
     appended: Callable[[Iterable[int]], None] = _nobody_files
     findable: Findable | None = None
+    outside: Outside | None = None
 
 
 @frozen
@@ -121,6 +123,10 @@ class Box:
         if folder is None or not folder.alive:
             found: Status = await self._files(self._workers.mailboxes.status, name)
             return found
+        if not self._watched(folder):
+            await self.look(name)
+            if not folder.alive:
+                return await self.status(name)
         uids = folder.columns.uids
         recent = sum(1 for uid in reversed(uids) if uid >= folder.recent) if uids and uids[-1] >= folder.recent else 0
         return Status(
@@ -130,7 +136,28 @@ class Box:
 
     async def select(self, name: str, read_only: bool, notify: Callable[[], None]) -> View:
         """Open a folder for a session; MailboxError "NONEXISTENT". The caller closes the view."""
-        return View(self, await self._folder(maildir.canonical(name)), read_only, notify)
+        name = maildir.canonical(name)
+        folder = await self._folder(name)
+        if not self._watched(folder):
+            if self._workers.outside is not None:
+                self._workers.outside.watch(self.address, folder)
+            await self.look(name)
+            if not folder.alive:
+                folder = await self._folder(name)
+        return View(self, folder, read_only, notify)
+
+    def _watched(self, folder: Folder) -> bool:
+        outside = self._workers.outside
+        return outside is not None and outside.watches(self.address, folder)
+
+    async def look(self, name: str) -> None:
+        """Take note now of what other tools did in a folder. A failure is logged only: what is known is served."""
+        try:
+            await self._files(self._workers.mailboxes.look, name)
+        except (MailboxError, PoolStopped, CancelledError):
+            pass
+        except Exception:
+            _log.failure("looking at {name} of {address} failed", name=name, address=self.address)
 
     async def _folder(self, name: str) -> Folder:
         folder = self._loaded.get(name)

@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 
 from stratamail.shadow.box import Box, Workers
 from stratamail.shadow.namespaces import Namespaces
+from stratamail.shadow.outside import Outside
 from stratamail.store.findable import Findable
 from stratamail.store.mailbox_values import Change
 from stratamail.store.mailboxes import Mailboxes
@@ -31,7 +32,8 @@ class Reactor(Protocol):
 
 class Shadow:
     """Takes the place of ``mailboxes.listener``. ``commit`` makes the row of an appended message durable, ``spool``
-    takes its bytes; without them nothing can be appended. ``rows_kept`` bounds the messages that stay in memory."""
+    takes its bytes; without them nothing can be appended. ``rows_kept`` bounds the messages that stay in memory;
+    ``outside`` notices what other tools do, at once."""
 
     def __init__(
         self,
@@ -43,8 +45,11 @@ class Shadow:
         commit: Callable[[NewMessage], Awaitable[Message]] | None = None,
         appended: Callable[[Iterable[int]], None] = lambda seqs: None,
         rows_kept: int = ROWS_KEPT,
+        outside: Outside | None = None,
     ) -> None:
-        self._workers = Workers(mailboxes, files, disk, reactor, spool, commit, appended, Findable(mailboxes.layout))
+        self._workers = Workers(
+            mailboxes, files, disk, reactor, spool, commit, appended, Findable(mailboxes.layout), outside
+        )
         self._reactor = reactor
         self._rows_kept = rows_kept
         self._boxes: WeakValueDictionary[str, Box] = WeakValueDictionary()
@@ -77,6 +82,8 @@ class Shadow:
         for address in [address for address in list(self._boxes) if not is_mailbox(address)]:
             self._boxes.pop(address, None)
             self._kept.pop(address, None)
+        if self._workers.outside is not None:
+            self._workers.outside.forget(is_mailbox)
         await self._workers.files.run(self._workers.mailboxes.forget, is_mailbox)
 
     def _told(self, address: str, folder: str, change: Change) -> None:

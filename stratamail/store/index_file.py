@@ -74,6 +74,7 @@ class IndexFile:
     def __init__(self, path: str) -> None:
         self.path = path
         self.fresh = False
+        self.used = 0.0
         # when the directory of the mailbox had changed last when the folders agreed with it
         self.tree_seen = 0
         self.folders: dict[str, Folder] = {}

@@ -91,6 +91,10 @@ class Mailboxes(MailboxSharing, MailboxReading):
         """Let go of what is no mailbox any more; whoever gets the address later starts anew."""
         self._indexes.forget(is_mailbox)
 
+    def release(self, seconds: float) -> None:
+        """Close the indexes that nobody has used for so long; their memory and files are free then."""
+        self._indexes.release(seconds)
+
     def close(self) -> None:
         """Close all indexes; the next use opens them again."""
         self._indexes.close()

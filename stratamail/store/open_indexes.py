@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import TypeVar
@@ -75,6 +76,16 @@ class OpenIndexes:
             if os.path.exists(path + suffix):
                 os.unlink(path + suffix)
 
+    def release(self, seconds: float) -> None:
+        """Close those that nobody has used for so long."""
+        before = time.monotonic() - seconds
+        while self._open:
+            address, index = next(iter(self._open.items()))
+            if index.used > before:
+                break
+            del self._open[address]
+            index.close()
+
     def forget(self, is_mailbox: Callable[[str], bool]) -> None:
         """Close those whose address is no mailbox any more: its folders are about to be set aside."""
         for address in [address for address in self._open if not is_mailbox(address)]:
@@ -90,12 +101,14 @@ class OpenIndexes:
     def _index(self, address: str) -> Index:
         index = self._open.get(address)
         if index is not None:
+            index.used = time.monotonic()
             self._open.move_to_end(address)
             return index
         root = self._layout.mailbox(address)
         for path in maildir.make(root):
             self._touch(address, path)
         index = Index(self._path(address))
+        index.used = time.monotonic()
         try:
             if index.meta("epoch") != self._epoch:
                 if not index.fresh:

@@ -18,6 +18,7 @@ from twisted.internet.protocol import Protocol
 from stratamail.config.settings import Server, Settings
 from stratamail.net.tls import Certificates
 from stratamail.servers.imap import ImapFactory
+from stratamail.shadow.outside import Outside
 from stratamail.shadow.shadow import Shadow
 from stratamail.store.layout import Layout
 from stratamail.store.mailbox_values import Arrival
@@ -62,7 +63,8 @@ def main(state: str, files: list[str]) -> None:
         Path(layout.message(id)).write_bytes(data)
         arrivals.append(Arrival(id, next(rows), layout.message(id), len(data), int(reactor.seconds() * 1e6)))
     mailboxes.deliver(ADDRESS, arrivals)
-    shadow = Shadow(mailboxes, files_pool, disk, reactor, spool, commit)
+    outside = Outside(reactor, mailboxes, files_pool)
+    shadow = Shadow(mailboxes, files_pool, disk, reactor, spool, commit, outside=outside)
     certificates = Certificates(f"{state}/tls", "localhost", reactor.seconds) if Path(state, "tls").is_dir() else None
     settings = Settings(Server("localhost"))
     factory = ImapFactory("imap", shadow, settings, reactor, certificates, check)
@@ -72,6 +74,7 @@ def main(state: str, files: list[str]) -> None:
         implicit = ImapFactory("imaps", shadow, settings, reactor, certificates, check)
         ports.append(str(reactor.listenTCP(0, implicit, interface="127.0.0.1").getHost().port))
     print(*ports, flush=True)
+    outside.start()
     stdio.StandardIO(UntilClosed())
     reactor.run()
     disk.stop()
