@@ -182,22 +182,29 @@ def to_text(raw: bytes, charset: str = "utf-8") -> str:
 
 def decode_words(raw: bytes) -> str:
     """An unstructured value as text: encoded words decoded (RFC 2047 section 6.2), raw 8-bit taken as UTF-8 or
-    Latin-1."""
+    Latin-1. Words of one charset that follow each other are decoded together: some writers split a character."""
     if b"=?" not in raw:
         return to_text(raw)
     raw = _BETWEEN.sub(rb"\1", raw)
-    out, pos = [], 0
+    out: list[str] = []
+    pos = 0
+    charset, coded = "", bytearray()
     for match in _WORD.finditer(raw):
-        out.append(to_text(raw[pos : match.start()]))
-        charset, kind, coded = match.groups()
-        try:
-            if kind in b"bB":
-                data = a2b_base64(coded + b"=" * (-len(coded) % 4))
-            else:
-                data = a2b_qp(coded, header=True)
-        except (Error, ValueError):
-            data = coded
-        out.append(to_text(data, charset.decode("ascii", "replace")))
+        name = match[1].decode("ascii", "replace").lower()
+        if match.start() > pos or name != charset:
+            out += (to_text(bytes(coded), charset), to_text(raw[pos : match.start()]))
+            charset, coded = name, bytearray()
+        coded += _decoded(match[2], match[3])
         pos = match.end()
-    out.append(to_text(raw[pos:]))
+    out += (to_text(bytes(coded), charset), to_text(raw[pos:]))
     return "".join(out)
+
+
+def _decoded(kind: bytes, coded: bytes) -> bytes:
+    """The octets of an encoded word; the text as it stands when it is no base64."""
+    try:
+        if kind in b"bB":
+            return a2b_base64(coded + b"=" * (-len(coded) % 4))
+        return a2b_qp(coded, header=True)
+    except (Error, ValueError):
+        return coded

@@ -178,3 +178,43 @@ PARTS: dict[str, str] = {
 }
 
 LINE_ENDS: dict[str, str] = {}
+
+SENT = "RFC 5256 section 2.2: 'the term sent date refers to the date and time from the Date: header'"
+DATE: dict[str, str] = {
+    "date long ago": f"{SENT}, in 1960 too; Dovecot puts it last",
+    "head spam": f"{SENT}, at the first second of 1970 too; Dovecot takes the arrival",
+    "date three digits": "RFC 5322 section 4.3: 'any three digit year is encountered': 'adding 1900'",
+    "date military zone": "RFC 5322 section 4.3: military zones 'SHOULD all be considered equivalent to -0000'",
+    "date hour 25": (
+        "RFC 5256 section 2.2: 'If the time is also invalid, the time SHOULD be treated as 00:00:00'; Dovecot takes the"
+        " arrival"
+    ),
+    "date ctime": LIBERAL,
+    "date dashes": LIBERAL,
+    "date long month": LIBERAL,
+}
+NO_HALF = "what an address lacks is empty, and sorts so; Dovecot sorts it by its word MISSING_MAILBOX"
+PEOPLE: dict[str, str] = {
+    name: why for name, why in ENVELOPE.items() if name.startswith(("to ", "from ", "head NUL", "sender"))
+} | {
+    "to angle empty": NO_HALF,
+    "to local missing": NO_HALF,
+    "to words": NO_HALF,
+    "to name latin1": LIBERAL,
+}
+WORDS = "RFC 2045 section 6.8: 'characters not found in Table 1 must be ignored by decoding software'"
+SUBJECT: dict[str, str] = {
+    "subject control": "RFC 5322 section 3.2.5: no control character belongs into an unstructured value",
+    "subject split word": LIBERAL,
+    "subject unknown charset": LIBERAL,
+    "subject language": "RFC 2231 section 5: encoded-word := '=?' charset ['*' language] ...; Dovecot knows none",
+    "subject bad base64": WORDS,
+    "subject latin1": LIBERAL,
+}
+ORDER: dict[str, str] = {
+    "head ids": (
+        "RFC 5256 section 3: 'In the case of a dummy message, sort its children by sent date and then use the first"
+        " child for the top-level sort': with equal dates its sequence number counts; Dovecot puts such a thread first"
+    )
+}
+"""Of THREAD=REFS."""
