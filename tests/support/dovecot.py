@@ -28,6 +28,7 @@ protocols = imap
 listen = 127.0.0.1
 {tls}
 disable_plaintext_auth = no
+auth_mechanisms = plain login
 default_login_user = {user}
 default_internal_user = {user}
 default_internal_group = {group}
