@@ -156,7 +156,7 @@ class Namespaces:
             box, inner = self.find(name, "TRYCREATE")
         except BaseException:
             for upload in uploads:
-                upload.body.abandon()
+                upload.body.withdraw()
             raise
         return await box.append(inner, uploads)
 
