@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from attrs import frozen
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -33,8 +34,16 @@ __all__ = ["Box", "FolderInfo", "MailboxError", "Row", "Status", "Upload", "View
 _log = Logger()
 
 
+IDLE = 300.0
+"""Seconds after which headers in memory are let go when nobody asks for them."""
+HEADERS_WEIGH = 4
+"""A message whose headers are in memory takes so many times the room of one that is a row only."""
+
+
 class Clock(Protocol):
     def seconds(self) -> float: ...
+
+    def callLater(self, delay: float, callable: Callable[..., object], *args: object) -> IDelayedCall: ...
 
 
 def _nobody_files(seqs: Iterable[int]) -> None:
@@ -74,6 +83,8 @@ class Box:
         self._workers = workers
         self._loaded: dict[str, Folder] = {}
         self._root = workers.mailboxes.layout.mailbox(address)
+        self._used = 0.0
+        self._rest: IDelayedCall | None = None
 
     # folders
 
@@ -298,6 +309,22 @@ class Box:
         if spool is None or spool.reserve.allows():
             self._aside(self.within(folder, "keep_summaries", data))
 
+    def in_use(self) -> None:
+        """Somebody asks for headers or words; when nobody does for a while, what they take is given back."""
+        clock = self._workers.clock
+        self._used = clock.seconds()
+        if self._rest is None:
+            self._rest = clock.callLater(IDLE, self._idle)
+
+    def _idle(self) -> None:
+        left = self._used + IDLE - self._workers.clock.seconds()
+        if left > 0:
+            self._rest = self._workers.clock.callLater(left, self._idle)
+            return
+        self._rest = None
+        for folder in self._loaded.values():
+            folder.release()
+
     @property
     def findable(self) -> Findable | None:
         """The full-text indexes, for threads."""
@@ -337,5 +364,7 @@ class Box:
 
     @property
     def weight(self) -> int:
-        """How many messages are in memory."""
-        return sum(len(folder.columns.uids) for folder in self._loaded.values())
+        """How many messages are in memory, those with headers counted more."""
+        return sum(
+            len(folder.columns.uids) * (HEADERS_WEIGH if folder.headers.now else 1) for folder in self._loaded.values()
+        )

@@ -53,6 +53,7 @@ async def ask(view: Asking, keys: Sequence[Key]) -> Mapping[Key, Known]:
     texts = [key for key in keys if isinstance(key, _LOOKED_UP) and key not in known and _asked(key)[0]]
     if texts and view.box.findable is not None:
         box = view.box
+        box.in_use()
         arguments = box.findable, box.address, view.folder.numbers, view.uids, view.bases(), texts
         known.update(await view.compute(_by_texts, *arguments))
     return known

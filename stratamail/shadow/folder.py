@@ -71,6 +71,11 @@ class Folder:
             self._unseen = sum(not flags & maildir.SEEN for flags in self.columns.flags)
         return self._unseen
 
+    def release(self) -> None:
+        """Give back the memory that can be filled again."""
+        self.headers.release()
+        self.numbers.release()
+
     def names(self, flags: int) -> tuple[str, ...]:
         """The flags behind the bits, as a client reads them."""
         found = self._names.get(flags)

@@ -2,7 +2,8 @@
 
 Writes ``search.sqlite`` of each mailbox (:mod:`stratamail.store.fulltext`) in a pool of its own with one thread. Works
 in steps of some milliseconds, with rests between them that are long while mail comes. What is done is in the file with
-the documents themselves: a crash costs one step. Stops at the disk reserve, like all caches.
+the documents themselves: a crash costs one step. Stops at the disk reserve, like all caches. Since it reads the
+messages, it makes their digests too, which the mailboxes keep (``Mailboxes.keep_summaries``).
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from itertools import chain
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -18,13 +20,16 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from stratamail.mail.digest import digest
 from stratamail.mail.headers import header_end
+from stratamail.mail.reply import DiskFull
+from stratamail.mail.structure import scan
 from stratamail.shadow import text
 from stratamail.store import maildir
 from stratamail.store.fulltext import NAME, PARTED, Document, Fulltext, Unusable, fold, key_of, remove_file
 from stratamail.store.index_beside import FolderBeside, Found, IndexBeside
 from stratamail.store.layout import Layout
-from stratamail.store.mailbox_values import Added, Change, Flagged, Removed
+from stratamail.store.mailbox_values import Added, Change, Flagged, MailboxError, Removed
 from stratamail.store.pool import Pool, PoolStopped
 
 STEP = 0.03
@@ -41,6 +46,9 @@ SWEEP_AFTER = 600.0
 """What was expunged leaves the index within so many seconds or, when nobody was there to notice, when there are more
 documents than messages."""
 
+Digests = list[tuple[int, bytes]]
+"""By UID (``mail.digest``)."""
+
 
 class Clock(Protocol):
     def seconds(self) -> float: ...
@@ -50,15 +58,23 @@ class Clock(Protocol):
 
 class Indexing:
     """``note`` and ``told`` may be called from any thread; the rest from the reactor's. ``allows`` tells whether the
-    disk has room."""
+    disk has room; ``keep`` takes (address, folder, UIDVALIDITY, digests by UID)."""
 
     log = Logger()
 
-    def __init__(self, layout: Layout, pool: Pool, clock: Clock, allows: Callable[[], bool] = lambda: True) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        pool: Pool,
+        clock: Clock,
+        allows: Callable[[], bool] = lambda: True,
+        keep: Callable[[str, str, int, Digests], Awaitable[object]] | None = None,
+    ) -> None:
         self._layout = layout
         self._pool = pool
         self._clock = clock
         self._allows = allows
+        self._keep = keep
         self._dirty: dict[str, None] = {}
         self._all: Iterator[str] = iter(())
         # mailboxes that lost messages, and until when they wait
@@ -119,7 +135,9 @@ class Indexing:
         try:
             # what comes from now on is for the next round
             self._dirty.pop(address, None)
-            more, took = await self._pool.run(self._advance, address, sweep)
+            more, took, digests = await self._pool.run(self._advance, address, sweep)
+            for (folder, uidvalidity), some in digests.items():
+                await self._kept(address, folder, uidvalidity, some)
             if more:
                 self._dirty[address] = None
             elif sweep:
@@ -135,10 +153,18 @@ class Indexing:
         if not self._stopping:
             self._timer = self._clock.callLater(rest, self._next)
 
+    async def _kept(self, address: str, folder: str, uidvalidity: int, digests: Digests) -> None:
+        """It is a cache: when it cannot be written, the folder being gone or the disk full, it is not."""
+        try:
+            if self._keep is not None:
+                await self._keep(address, folder, uidvalidity, digests)
+        except (MailboxError, DiskFull):
+            pass
+
     # in the pool's thread
 
-    def _advance(self, address: str, sweep: bool) -> tuple[bool, float]:
-        """(whether there is more to do, seconds it took)."""
+    def _advance(self, address: str, sweep: bool) -> tuple[bool, float, dict[tuple[str, int], Digests]]:
+        """(whether there is more to do, seconds it took, digests of messages by folder and UIDVALIDITY)."""
         begun = time.monotonic()
         root = self._layout.mailbox(address)
         work = self._work
@@ -149,7 +175,7 @@ class Indexing:
             try:
                 work = self._work = Work(root, self._layout.message)
             except FileNotFoundError:
-                return False, time.monotonic() - begun
+                return False, time.monotonic() - begun, {}
         try:
             more = work.step(begun + STEP, sweep)
         except sqlite3.DatabaseError as error:
@@ -160,10 +186,11 @@ class Indexing:
             self.log.warn("the full-text index of {address} is broken and made again", address=address)
             remove_file(os.path.join(root, NAME))
             more = True
+        digests, work.digests = work.digests, {}
         if not more:
             work.close()
             self._work = None
-        return more, time.monotonic() - begun
+        return more, time.monotonic() - begun, digests
 
 
 class Work:
@@ -185,6 +212,7 @@ class Work:
             raise
         self._seen = self._index.seen()
         self._gone: list[int] | None = None
+        self.digests: dict[tuple[str, int], Digests] = {}
 
     @property
     def current(self) -> bool:
@@ -221,6 +249,8 @@ class Work:
                 data = self._content(folder.name, row)
                 if data is not None:
                     documents[key] = document(key, data)
+                    made = digest(data[: header_end(data)]).to_bytes()
+                    self.digests.setdefault((folder.name, folder.uidvalidity), []).append((row.uid, made))
             if time.monotonic() > until and row is not rows[-1]:
                 done = row.uid
                 break
@@ -263,8 +293,10 @@ class Work:
 
 def document(key: str, data: bytes) -> Document:
     """A message as what it is found by."""
-    head, whole_head = _bounded([text.header_text(data[: header_end(data)])])
-    body, whole_body = _bounded(text.body_texts(data))
+    root = scan(data)
+    own = text.header_text(data[: header_end(data)])
+    head, whole_head = _bounded(chain([own], text.part_headers(data, root)))
+    body, whole_body = _bounded(text.body_texts(data, root))
     return Document(key, head, body, whole_head and whole_body)
 
 

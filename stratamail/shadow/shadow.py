@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Protocol
 from weakref import WeakValueDictionary
 
+from twisted.internet.interfaces import IDelayedCall
+
 from stratamail.shadow.box import Box, Workers
 from stratamail.shadow.namespaces import Namespaces
 from stratamail.shadow.outside import Outside
@@ -26,6 +28,8 @@ BOXES_KEPT = 256
 
 class Reactor(Protocol):
     def seconds(self) -> float: ...
+
+    def callLater(self, delay: float, callable: Callable[..., object], *args: object) -> IDelayedCall: ...
 
     def callFromThread(self, callable: Callable[..., object], *args: object) -> None: ...
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
+from itertools import compress
 from typing import Any, Protocol
 
 from twisted.internet.defer import DeferredLock
@@ -17,13 +18,13 @@ from stratamail.mail.collation import casemap
 from stratamail.mail.digest import EMPTY, FIELDS, TEXTS, digest, unpack
 from stratamail.shadow import reading
 from stratamail.shadow.texts import Texts
-from stratamail.store.index import Columns
+from stratamail.store.index_values import Columns
 
 AT_ONCE = 2_000
 """Messages in one turn of the mailboxes' thread."""
 READ_AT_ONCE = 200
 _EMPTY = EMPTY.to_bytes()
-_ANSWER = 1 << 16
+_ANSWER = 1 << 8
 
 Digested = tuple[int, int, int, bytes]
 """(UID, INTERNALDATE in microseconds, size, bytes of a digest)."""
@@ -49,6 +50,8 @@ class Summaries:
         self.orders: dict[Any, array[int]] = {}
         self.answers: dict[Any, tuple[array[int], bytes]] = {}
         self._bits = array("I")
+        # the positions whose field is longer than what is kept of it
+        self._cut: dict[str, list[int]] = {name: [] for name in FIELDS}
         self._places: tuple[array[int], Sequence[int]] | None = None
 
     # what it is asked
@@ -64,7 +67,7 @@ class Summaries:
     def unsure(self, field: str, uids: array[int]) -> list[int]:
         """The indexes in ``uids`` of the messages whose ``field`` is longer than what is kept of it, and of those that
         are not here: their headers tell. Nearly always none."""
-        found = self._indexes(self._with(1 << 8 + FIELDS.index(field)), uids)
+        found = self._indexes(self._cut[field], uids)
         lacking = {i for i, position in enumerate(self.positions(uids)) if position < 0} if self._lacks(uids) else ()
         return sorted({*found, *lacking})
 
@@ -114,12 +117,15 @@ class Summaries:
     def extend(self, found: Iterable[Digested]) -> None:
         """Messages with UIDs above all before, ascending. Takes some microseconds a message."""
         uids, dates, sizes, sents, days, ids, bits = [], [], [], [], [], [], []
-        rows = []
+        rows: list[list[bytes]] = []
         for uid, date, size, data in found:
             try:
                 present, cut, answer, seconds, day, id, references, texts = unpack(data)
             except ValueError:
                 present, cut, answer, seconds, day, id, references, texts = unpack(_EMPTY)
+            for bit, name in enumerate(FIELDS if cut else ()):
+                if cut >> bit & 1:
+                    self._cut[name].append(len(self.uids) + len(rows))
             rows.append(texts)
             uids.append(uid)
             dates.append(date // 1_000_000)
@@ -127,7 +133,7 @@ class Summaries:
             sents.append(date // 1_000_000 if seconds is None else seconds)
             days.append(day)
             ids.append(id)
-            bits.append(present | cut << 8 | answer << 16)
+            bits.append(present | answer << 8)
             self.references.frombytes(references)
             self.reference_ends.append(len(self.references))
         if not rows:
@@ -144,28 +150,24 @@ class Summaries:
 
     def without(self, gone: Sequence[int]) -> Summaries:
         """A copy without the positions ``gone`` (ascending)."""
+        kept = bytearray(b"\1") * len(self.uids)
+        for position in gone:
+            kept[position] = 0
         new = Summaries()
-        lost = {self.uids[position] for position in gone}
         for name in ("uids", "dates", "sizes", "sents", "days", "ids", "_bits"):
-            column = getattr(self, name)[:]
-            for position in reversed(gone):
-                del column[position]
-            setattr(new, name, column)
-        left = set(gone)
-        for position in range(len(self.uids)):
-            if position not in left:
-                new.references.extend(self.referred(position))
-                new.reference_ends.append(len(new.references))
-        new.texts = {name: texts.without(gone) for name, texts in self.texts.items()}
+            column = getattr(self, name)
+            setattr(new, name, array(column.typecode, compress(column, kept)))
+        for position in compress(range(len(kept)), kept):
+            new.references.extend(self.referred(position))
+            new.reference_ends.append(len(new.references))
+        new.texts = {name: texts.only(kept) for name, texts in self.texts.items()}
+        lost = {self.uids[position] for position in gone}
         new.orders = {key: array("I", [u for u in order if u not in lost]) for key, order in self.orders.items()}
+        new._cut = {
+            name: [position - bisect_left(gone, position) for position in positions if kept[position]]
+            for name, positions in self._cut.items()
+        }
         return new
-
-
-class FolderLike(Protocol):
-    """What is needed of ``shadow.folder.Folder``."""
-
-    columns: Columns
-    headers: Headers
 
 
 class ViewLike(Protocol):
@@ -173,6 +175,9 @@ class ViewLike(Protocol):
 
     @property
     def folder(self) -> Any: ...
+
+    @property
+    def box(self) -> Any: ...
 
     async def summarised(self, uids: Sequence[int]) -> dict[int, bytes]: ...
 
@@ -184,13 +189,11 @@ class ViewLike(Protocol):
 
 
 class Headers:
-    """A folder's :class:`Summaries`, loaded when somebody asks. ``busy`` counts the asking, so that an idle folder can
-    be told."""
+    """A folder's :class:`Summaries`, loaded when somebody asks."""
 
     def __init__(self) -> None:
         self.lock = DeferredLock()
         self.now: Summaries | None = None
-        self.uses = 0
         # the folder's UIDs when ``now`` was made true
         self._seen: array[int] | None = None
 
@@ -200,8 +203,8 @@ class Headers:
 
     async def summaries(self, view: ViewLike) -> Summaries:
         """All messages of the folder as it is now; of what a view still shows and is expunged, what was known."""
-        self.uses += 1
         folder = view.folder
+        view.box.in_use()
         if self.now is not None and self._seen is folder.columns.uids:
             return self.now
         async with self.lock:

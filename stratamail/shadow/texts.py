@@ -8,7 +8,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, compress
 
 WINDOW = 1 << 20
 """So many octets are looked through at one go: other threads wait that long."""
@@ -53,23 +53,17 @@ class Texts:
         at = 0
         for start in range(0, size, WINDOW):
             stop = min(start + WINDOW + overlap, size)
+            # behind the last text that was found
             at = find(needle, max(at, start), stop)
             while at >= 0:
                 position = bisect_right(ends, at)
                 out.append(position)
-                at = ends[position]
-                next_at = find(needle, at, stop)
-                if next_at < 0:
-                    break
-                at = next_at
+                at = find(needle, ends[position], stop)
             at = ends[out[-1]] if out else 0
         return out
 
-    def without(self, gone: Sequence[int]) -> Texts:
-        """A copy without the texts at the positions ``gone`` (ascending)."""
-        texts = self.all()
-        for position in reversed(gone):
-            del texts[position]
+    def only(self, kept: bytearray) -> Texts:
+        """A copy with those whose octet in ``kept`` is not 0."""
         new = Texts()
-        new.extend(texts)
+        new.extend(list(compress(self.all(), kept)))
         return new

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
 
 from stratamail.shadow.box import Box
 from stratamail.shadow.shadow import Shadow
@@ -51,9 +52,10 @@ class InlinePool:
             self._jobs.popleft()()
 
 
-class InlineReactor:
-    def seconds(self) -> float:
-        return START / 1_000_000
+class InlineReactor(Clock):
+    def __init__(self) -> None:
+        super().__init__()
+        self.advance(START / 1_000_000)
 
     def callFromThread(self, callable: Callable[..., object], *args: object) -> None:
         callable(*args)
