@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from stratamail.shadow.box import IDLE
 from tests.protocol.imap_harness import ADDRESS, Client, House
 
 
@@ -245,3 +246,20 @@ def test_mod_sequences(tmp_path: Path) -> None:
     said = client.ok("SORT RETURN (MAX) (SUBJECT) UTF-8 MODSEQ 1")
     assert b"MAX 1 MODSEQ %d\r\n" % modseqs[0] in said
     assert b"* SORT\r\n" in client.ok(f"SORT (SUBJECT) UTF-8 MODSEQ {max(modseqs) + 1}")
+
+
+def test_memory_is_given_back_when_nobody_asks(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.deliver(mail("b"), mail("a"))
+    client = house.sign_in()
+    client.ok("SELECT INBOX")
+    assert order(client, "SORT (SUBJECT) UTF-8 ALL") == [2, 1]
+    box = house.shadow.box(ADDRESS)
+    heavy = box.weight
+    house.clock.advance(IDLE - 1)
+    assert order(client, "SORT (DATE) UTF-8 ALL") == [1, 2]
+    house.clock.advance(2)
+    assert box.weight == heavy
+    house.clock.advance(IDLE)
+    assert box.weight < heavy
+    assert order(client, "SORT (SUBJECT) UTF-8 ALL") == [2, 1]
