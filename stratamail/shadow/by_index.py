@@ -10,7 +10,7 @@ import sqlite3
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from twisted.logger import Logger
 
@@ -84,58 +84,66 @@ def _sent(summaries: Summaries, uids: array[int], key: Sent) -> Known:
     return frozenset(hits), frozenset(unsure)
 
 
+class _Aligned(NamedTuple):
+    """``numbers`` of the messages ``uids``; of documents above ``last`` nothing is known yet."""
+
+    generation: int
+    last: int
+    uids: array[int]
+    numbers: array[int]
+
+
+_NOTHING = _Aligned(0, 0, array("I"), array("I"))
+
+
 class Numbers:
     """The documents of a folder's messages, by index; 0 for one that has none yet. For any thread."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self.release()
+        self._known = _NOTHING
 
     def release(self) -> None:
         """Give the memory back; the next use looks everything up again."""
-        self._generation = 0
-        self._last = 0
-        self._uids: array[int] = array("I")
-        self._numbers: array[int] = array("I")
+        self._known = _NOTHING
 
     def of(self, index: Fulltext, uids: array[int], bases: Sequence[str]) -> array[int]:
         """For the messages of a view, whose files are ``bases``."""
         with self._lock:
-            if index.generation != self._generation:
-                self.release()
-                self._generation = index.generation
-            if uids is not self._uids:
-                self._align(index, uids, bases)
-            last = index.last
-            if last > self._last and 0 in self._numbers:
+            known = self._known
+            if index.generation != known.generation:
+                known = _NOTHING
+            last, numbers = index.last, known.numbers
+            if uids is not known.uids:
+                numbers = _aligned(index, known, uids, bases)
+            if last > known.last and 0 in numbers:
                 # what was filled in meanwhile
-                self._fill(index.after(self._last), bases)
-            self._last = max(last, self._last)
-            return self._numbers
+                numbers = _filled(numbers, index.after(known.last), bases)
+            self._known = _Aligned(index.generation, last, uids, numbers)
+            return numbers
 
-    def _align(self, index: Fulltext, uids: array[int], bases: Sequence[str]) -> None:
-        known = len(self._uids)
-        if uids[:known] == self._uids:
-            numbers = self._numbers + array("I", bytes(4 * (len(uids) - known)))
-            new: Sequence[int] = range(known, len(uids))
-        else:
-            where = dict(zip(self._uids, self._numbers, strict=True))
-            numbers = array("I", [where.get(uid, 0) for uid in uids])
-            new = [i for i, uid in enumerate(uids) if uid not in where]
-        self._uids, self._numbers = uids, numbers
-        if new:
-            # copies of messages that were filled in long ago
-            few = len(new) <= _FEW
-            self._fill(index.numbers(key_of(bases[i]) for i in new) if few else index.after(0), bases)
 
-    def _fill(self, found: dict[str, int], bases: Sequence[str]) -> None:
-        if not found:
-            return
-        numbers = self._numbers[:]
-        for i, number in enumerate(numbers):
-            if not number:
-                numbers[i] = found.get(key_of(bases[i]), 0)
-        self._numbers = numbers
+def _aligned(index: Fulltext, known: _Aligned, uids: array[int], bases: Sequence[str]) -> array[int]:
+    """The same for other messages."""
+    size = len(known.uids)
+    if uids[:size] == known.uids:
+        numbers = known.numbers + array("I", bytes(4 * (len(uids) - size)))
+        new: Sequence[int] = range(size, len(uids))
+    else:
+        where = dict(zip(known.uids, known.numbers, strict=True))
+        numbers = array("I", [where.get(uid, 0) for uid in uids])
+        new = [i for i, uid in enumerate(uids) if uid not in where]
+    if not new:
+        return numbers
+    # they may be copies of messages that were filled in long ago
+    few = len(new) <= _FEW
+    return _filled(numbers, index.numbers(key_of(bases[i]) for i in new) if few else index.after(0), bases)
+
+
+def _filled(numbers: array[int], found: Mapping[str, int], bases: Sequence[str]) -> array[int]:
+    if not found:
+        return numbers
+    return array("I", [n or found.get(key_of(bases[i]), 0) for i, n in enumerate(numbers)])
 
 
 def _by_texts(

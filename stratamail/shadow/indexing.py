@@ -77,7 +77,8 @@ class Indexing:
         self._keep = keep
         self._dirty: dict[str, None] = {}
         self._all: Iterator[str] = iter(())
-        # mailboxes that lost messages, and until when they wait
+        # those that were looked through once, and those that lost messages with the time until which they wait
+        self._visited: set[str] = set()
         self._removed: dict[str, float] = {}
         self._heard = 0
         self._known = 0
@@ -118,20 +119,20 @@ class Indexing:
             self._dirty[address] = None
 
     def _next(self) -> None:
-        address = next(iter(self._dirty), None) or self._due() or next(self._all, None)
+        address = _first(self._dirty) or self._due() or next(self._all, None)
         if address is None or not self._allows():
             self._timer = self._clock.callLater(LOOK if address is None else PAUSE, self._next)
             return
         self._step = Deferred.fromCoroutine(self._do(address))
 
     def _due(self) -> str | None:
-        address = next(iter(self._removed), None)
+        address = _first(self._removed)
         return address if address is not None and self._removed[address] <= self._clock.seconds() else None
 
     async def _do(self, address: str) -> None:
         rest = LOOK
         due = self._removed.get(address)
-        sweep = due is not None and due <= self._clock.seconds()
+        sweep = None if address not in self._visited else due is not None and due <= self._clock.seconds()
         try:
             # what comes from now on is for the next round
             self._dirty.pop(address, None)
@@ -140,6 +141,8 @@ class Indexing:
                 await self._kept(address, folder, uidvalidity, some)
             if more:
                 self._dirty[address] = None
+            elif sweep is None:
+                self._visited.add(address)
             elif sweep:
                 self._removed.pop(address, None)
             rest = took * (EASY if self._known == self._heard else BUSY)
@@ -163,7 +166,7 @@ class Indexing:
 
     # in the pool's thread
 
-    def _advance(self, address: str, sweep: bool) -> tuple[bool, float, dict[tuple[str, int], Digests]]:
+    def _advance(self, address: str, sweep: bool | None) -> tuple[bool, float, dict[tuple[str, int], Digests]]:
         """(whether there is more to do, seconds it took, digests of messages by folder and UIDVALIDITY)."""
         begun = time.monotonic()
         root = self._layout.mailbox(address)
@@ -227,8 +230,9 @@ class Work:
         self._index.close()
         self._messages.close()
 
-    def step(self, until: float, sweep: bool = False) -> bool:
-        """Index some messages, or remove some whose message is gone; whether there is more to do."""
+    def step(self, until: float, sweep: bool | None = None) -> bool:
+        """Index some messages or, with ``sweep``, remove some that are in no folder any more (None: if there are more
+        documents than messages); whether there is more to do."""
         for folder in self._messages.folders():
             validity, uid = self._seen.get(folder.id, (0, 0))
             if validity != folder.uidvalidity:
@@ -279,16 +283,26 @@ class Work:
         except FileNotFoundError:
             return None
 
-    def _sweep(self, wanted: bool) -> bool:
+    def _sweep(self, wanted: bool | None) -> bool:
         index = self._index
         if self._gone is None:
-            if not wanted and index.count() <= self._messages.total():
+            if wanted is None:
+                wanted = index.count() > self._messages.total()
+            if not wanted:
                 return False
             held = {key_of(base) for base in self._messages.bases()}
             self._gone = [number for key, number in index.after(0).items() if key not in held]
         some, self._gone = self._gone[:AT_ONCE], self._gone[AT_ONCE:]
         index.remove(some)
         return bool(self._gone)
+
+
+def _first(waiting: dict[str, Any]) -> str | None:
+    """The oldest entry of what other threads add to."""
+    try:
+        return next(iter(waiting), None)
+    except RuntimeError:
+        return list(waiting)[0]
 
 
 def document(key: str, data: bytes) -> Document:
