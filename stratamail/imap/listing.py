@@ -26,7 +26,7 @@ class Entry:
 
 @frozen
 class Line:
-    """One response; ``exists`` when there is a folder to tell the STATUS of."""
+    """One response; ``exists`` when there is a folder that matches, to tell the STATUS of (RFC 5819 section 2)."""
 
     name: str
     attributes: tuple[str, ...]
@@ -51,7 +51,6 @@ class Pattern:
         # the places of the wildcards and of each character, as bits
         self._stars = self._wild = 0
         self._at: dict[str, int] = {}
-        self._inbox = text.upper()
         if len(text) > LONGEST_PATTERN:
             return
         for i, char in enumerate(text):
@@ -68,13 +67,15 @@ class Pattern:
             return True
         if len(self.text) > LONGEST_PATTERN:
             return False
-        if name == "INBOX" and self._inbox != self.text:
-            return Pattern(self._inbox).matches(name)
         # the set of places that the name so far may stand at
         state = _past(1, self._wild)
-        for char in name:
+        foldable = 5 if name == "INBOX" or name.startswith("INBOX/") else 0
+        for i, char in enumerate(name):
+            at = self._at.get(char, 0)
+            if i < foldable:
+                at |= self._at.get(char.lower(), 0)
             stay = self._stars if char == "/" else self._wild
-            state = _past(((state & self._at.get(char, 0)) << 1) | (state & stay), self._wild)
+            state = _past(((state & at) << 1) | (state & stay), self._wild)
             if not state:
                 return False
         return bool(state >> len(self.text) & 1)
@@ -112,13 +113,14 @@ def select(command: List, folders: Sequence[Entry], subscribed: frozenset[str]) 
         if not any(pattern.matches(name) for pattern in patterns):
             continue
         childinfo = tuple(word for word, parents in below.items() if name in parents)
+        chosen = all(name in kind for kind in kinds.values())
         if kinds:
-            if not childinfo and not all(name in kind for kind in kinds.values()):
+            if not childinfo and not chosen:
                 continue
         elif name not in exist and not any(_shown_as_parent(pattern, name, exist) for pattern in patterns):
             continue
         attributes = _attributes(command, name, exist, subscribed, name in children)
-        out.append(Line(name, attributes, childinfo, name in exist))
+        out.append(Line(name, attributes, childinfo, chosen and name in exist))
     return out
 
 

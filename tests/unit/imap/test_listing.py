@@ -81,3 +81,20 @@ def test_lsub() -> None:
     assert names(select_lsub("", "*", subscribed)) == ["Sent", "x/y"]
     lines = select_lsub("", "%", subscribed)
     assert [(line.name, line.attributes) for line in lines] == [("Sent", ()), ("x", ("\\Noselect",))]
+
+
+def test_inbox_and_what_is_below_it_in_any_case() -> None:
+    for pattern in ("inbox", "InB%", "iNBOX", "*bOx", "i*"):
+        assert matches(pattern, "INBOX")
+    for pattern in ("inbox/Sub", "i%/S*", "%/Sub"):
+        assert matches(pattern, "INBOX/Sub")
+    for pattern, name in (("inbox/sub", "INBOX/Sub"), ("inboxes", "INBOXES"), ("a/inbox", "a/INBOX")):
+        assert not matches(pattern, name)
+
+
+def test_many_folders_and_patterns_are_matched_in_time() -> None:
+    folders = [Entry(f"Projects/{number // 100}/Folder {number}") for number in range(2000)]
+    patterns = tuple(f"a*b%d*{number}" for number in range(100))
+    started = time.process_time()
+    assert select(List("", patterns), folders, frozenset()) == []
+    assert time.process_time() - started < 3
