@@ -125,8 +125,8 @@ def test_only_what_has_changed(account: Account) -> None:
     with signed_in(account) as client:
         client.enable("CONDSTORE")
         known = client.select_folder("INBOX")[b"HIGHESTMODSEQ"]
-        assert client.fetch("1:*", ["FLAGS"], [f"CHANGEDSINCE {known}"]) == {}
+        assert client.fetch([1, 2, 3, 4], ["FLAGS"], [f"CHANGEDSINCE {known}"]) == {}
         client.add_flags([3], [FLAGGED])
-        changed = client.fetch("1:*", ["FLAGS"], [f"CHANGEDSINCE {known}"])
+        changed = client.fetch([1, 2, 3, 4], ["FLAGS"], [f"CHANGEDSINCE {known}"])
         assert set(changed) == {3}
         assert FLAGGED in changed[3][b"FLAGS"]

@@ -1,4 +1,5 @@
-"""Real clients at every door: swaks, smtplib, curl, imaplib, mbsync in both directions, mutt in a terminal."""
+"""Real clients at every door of mail: swaks, smtplib, curl, imaplib. The IMAP clients have days of their own in
+``test_client_*``."""
 
 from __future__ import annotations
 
@@ -12,7 +13,6 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from pathlib import Path
 
-import pexpect
 import pytest
 
 from tests.interop.conftest import DOMAIN
@@ -115,7 +115,7 @@ def test_smtplib_over_starttls_checks_the_certificate(server: Server) -> None:
         client.login(BEN, PASSWORD)
 
 
-def test_curl_sends_and_reads(server: Server, tmp_path: Path) -> None:
+def test_curl_sends(server: Server, tmp_path: Path) -> None:
     needs("curl")
     sample = corpus.sample(5)
     (tmp_path / "mail").write_bytes(sample.data)
@@ -124,15 +124,6 @@ def test_curl_sends_and_reads(server: Server, tmp_path: Path) -> None:
         *("--mail-rcpt", CARLA, "--upload-file", str(tmp_path / "mail")),
     )
     assert without_trace(appears(server, CARLA, sample.message_id)) == sample.data
-    base = f"imap://127.0.0.1:{server.ports['imap']}"
-    login = ("curl", "-sS", "--user", f"{CARLA}:{PASSWORD}")
-    assert b"INBOX" in run(*login, f"{base}/")
-    uid = run(*login, f"{base}/INBOX?HEADER%20Message-ID%20{sample.message_id}").split()[-1].decode()
-    assert without_trace(run(*login, f"{base}/INBOX;UID={uid}")) == sample.data
-    run(*login, "--upload-file", str(tmp_path / "mail"), f"{base}/Drafts")
-    assert server.shown(CARLA, "Drafts")[-1] == sample.data
-    secure = run(*login, "-k", f"imaps://127.0.0.1:{server.ports['imaps']}/INBOX;UID={uid}")
-    assert without_trace(secure) == sample.data
 
 
 def test_imaplib_goes_through_a_day_of_mail(server: Server) -> None:
@@ -179,126 +170,3 @@ def test_a_submitted_message_gets_what_it_lacks(server: Server) -> None:
     assert message["Message-ID"]
     assert message["Bcc"] is None
     assert f"dirk@{DOMAIN}" in {row["recipient"] for row in server.queue()}
-
-
-def test_mbsync_in_both_directions(server: Server, tmp_path: Path) -> None:
-    needs("mbsync")
-    user = f"dirk.sync@{DOMAIN}"
-    server.add_mailboxes(user)
-    for number in range(11):
-        assert server.deliver(corpus.sample(number).data, [user]).startswith(b"250")
-    local = tmp_path / "mail"
-    local.mkdir()
-    config = tmp_path / "mbsyncrc"
-    config.write_text(
-        f'IMAPAccount far\nHost 127.0.0.1\nPort {server.ports["imap"]}\nUser {user}\nPass "{PASSWORD}"\nSSLType None\n'
-        "AuthMechs PLAIN\n\nIMAPStore far\nAccount far\n\n"
-        f"MaildirStore near\nPath {local}/\nInbox {local}/INBOX\nSubFolders Verbatim\n\n"
-        "Channel all\nFar :far:\nNear :near:\nPatterns *\nCreate Both\nExpunge Both\nSyncState *\nCopyArrivalDate yes\n"
-    )
-    sync = ("mbsync", "-c", str(config), "-a")
-    run(*sync)
-
-    def near() -> list[Path]:
-        return sorted(p for part in ("new", "cur") for p in (local / "INBOX" / part).iterdir())
-
-    assert {_bare(p.read_bytes()) for p in near()} == {_bare(m.replace(b"\r\n", b"\n")) for m in server.shown(user)}
-
-    # changes on both sides: flags and a deletion and a new message here, a flag and a new message there
-    first, second, *rest = near()
-    first.rename(local / "INBOX" / "cur" / (first.name.split(":")[0] + ":2,FS"))
-    second.rename(local / "INBOX" / "cur" / (second.name.split(":")[0] + ":2,ST"))
-    (local / "INBOX" / "new" / "1.mine.host").write_bytes(b"From: me@x.example\nSubject: born here\n\nx\n")
-    client = server.imap(user)
-    client.select("INBOX")
-    client.store("11", "+FLAGS", r"(\Answered)")
-    client.create("Projects")
-    client.logout()
-    server.deliver(corpus.sample(11).data, [user])
-    run(*sync)
-    client = server.imap(user)
-    client.select("INBOX", readonly=True)
-    assert len(client.search(None, "ALL")[1][0].split()) == 12
-    assert len(client.search(None, "FLAGGED")[1][0].split()) == 1
-    assert len(client.search(None, "SUBJECT", '"born here"')[1][0].split()) == 1
-    client.logout()
-    names = [p.name for p in near()]
-    assert len(names) == 12
-    assert sum("R" in name.split(":2,")[-1] for name in names if ":2," in name) == 1
-    assert (local / "Projects").is_dir()
-    # nothing left to do: a second run changes nothing
-    before = {p.name for p in near()}
-    run(*sync)
-    assert {p.name for p in near()} == before
-
-
-def _bare(message: bytes) -> bytes:
-    """mbsync adds an X-TUID line while it copies; it takes it off again in most versions."""
-    return b"\n".join(line for line in message.split(b"\n") if not line.startswith(b"X-TUID: "))
-
-
-def test_mutt_reads_flags_and_deletes(server: Server, tmp_path: Path) -> None:
-    needs("mutt")
-    user = f"eva.term@{DOMAIN}"
-    server.add_mailboxes(user)
-    for number in (0, 4, 5):
-        server.deliver(corpus.sample(number).data, [user])
-    rc = tmp_path / "muttrc"
-    rc.write_text(
-        f'set folder="imap://127.0.0.1:{server.ports["imap"]}/"\nset spoolfile="+INBOX"\nset imap_user="{user}"\n'
-        f'set imap_pass="{PASSWORD}"\nset ssl_starttls=no\nset ssl_force_tls=no\nset quit=yes\nset delete=yes\n'
-        f'set header_cache="{tmp_path}/hc"\nset sort=mailbox-order\nset wait_key=no\nset mark_old=no\nset move=no\n'
-    )
-    env = {"TERM": "xterm", "HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
-    mutt = pexpect.spawn("mutt", ["-F", str(rc)], env=env, dimensions=(30, 100), timeout=20)
-    mutt.expect("Plain 0")
-    mutt.expect("With file 5")
-    mutt.send("1\r\r")  # the first message, opened
-    mutt.expect("Subject:")
-    mutt.send("i")
-    mutt.expect("Both 4")
-    mutt.send("2\rF3\rd")  # flag the second, delete the third
-    mutt.send("$")
-    mutt.expect("Both 4")
-    mutt.send("q")
-    mutt.expect(pexpect.EOF)
-    client = server.imap(user)
-    client.select("INBOX", readonly=True)
-    assert client.search(None, "ALL")[1] == [b"1 2"]
-    assert client.search(None, "SEEN")[1] == [b"1"]
-    assert client.search(None, "FLAGGED")[1] == [b"2"]
-    client.logout()
-
-
-def test_alpine_opens_the_mailbox(server: Server, tmp_path: Path) -> None:
-    needs("alpine")
-    user = f"finn.term@{DOMAIN}"
-    server.add_mailboxes(user)
-    server.deliver(corpus.sample(0).data, [user])
-    inbox = f"{{127.0.0.1:{server.ports['imaps']}/ssl/novalidate-cert/user={user}}}INBOX"
-    (tmp_path / "pinerc").write_text(f"user-domain={DOMAIN}\n")
-    env = {"TERM": "xterm", "HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
-    # -i: straight to the index; -p: settings of our own
-    alpine = pexpect.spawn(
-        "alpine",
-        ["-i", "-p", str(tmp_path / "pinerc"), "-inbox-path=" + inbox],
-        env=env,
-        dimensions=(40, 100),
-        timeout=20,
-    )
-    step = alpine.expect(["(?i)password", "greeting", "Plain 0"])
-    if step == 1:
-        alpine.send("E\r")
-        alpine.expect("(?i)password")
-    alpine.send(PASSWORD + "\r")
-    if alpine.expect(["DISK", "Plain 0"]) == 0:  # it offers to keep the password
-        alpine.send("n")
-        alpine.expect("Plain 0")
-    alpine.send("\r")
-    alpine.expect("Anna Berg")
-    alpine.send("qy")
-    alpine.expect(pexpect.EOF)
-    client = server.imap(user)
-    client.select("INBOX", readonly=True)
-    assert client.search(None, "SEEN")[1] == [b"1"]
-    client.logout()
