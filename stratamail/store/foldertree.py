@@ -16,6 +16,8 @@ from stratamail.store.mailbox_values import FolderInfo, MailboxError
 
 LONGEST = 240
 """Octets of a folder's directory name (file systems take 255)."""
+MOST = 10_000
+"""So many folders a mailbox can have, and so many subscriptions: a client that makes them without end is stopped."""
 LONGEST_WRITTEN = 1000
 """The same of a name that only stands in a list of subscriptions."""
 
@@ -105,6 +107,8 @@ class Tree:
         if not taken.isdisjoint(use.lower().split()):
             raise MailboxError("Another mailbox has this special use", "USEATTR")
         wanted = [folder for folder in [*parents(name), name] if folder not in self._index.folders]
+        if len(self._index.folders) + len(wanted) > MOST:
+            raise MailboxError("There are too many mailboxes", "LIMIT")
         for folder in wanted:
             self._clear(folder)
             self.touched.update(maildir.make(self._path(folder)))

@@ -64,8 +64,12 @@ class Mailboxes(MailboxSharing, MailboxReading):
         """A name need not exist (RFC 3501 section 6.3.6)."""
 
         def act(index: Index) -> None:
+            canonical = foldertree.written(name)
+            known = index.subscriptions()
+            if wanted and canonical not in known and len(known) >= foldertree.MOST:
+                raise MailboxError("There are too many subscriptions", "LIMIT")
             with index.change():
-                index.subscribe(foldertree.written(name), wanted)
+                index.subscribe(canonical, wanted)
 
         self._run(address, act)
 

@@ -114,3 +114,26 @@ def test_what_spreadsheets_write() -> None:
     assert entries == [Entry(2, "A@b.example")]
     assert bad == [Bad(4, "kind alias needs members")]
     assert columns == {"address", "kind", "send-as"}
+
+
+def test_shared_addresses_of_a_list_have_mailboxes_which_come_and_go_with_them(cli: Cli, tmp_path: Path) -> None:
+    take(cli, tmp_path, GOOD)
+    kinds = {one["address"]: one["kind"] for one in cli.json("mailbox", "list")}
+    assert kinds["desk@acme.example"] == "shared"
+    desk = cli.layout.mailbox("desk@acme.example")
+    os.makedirs(desk + "/cur")
+    again = take(cli, tmp_path, GOOD, "--sync")
+    assert (again["added"], again["removed"]) == ([], [])
+    assert os.path.isdir(desk)
+    done = take(cli, tmp_path, "".join(GOOD.splitlines(True)[:-1]), "--sync")
+    assert "desk@acme.example" in done["removed"]
+    assert "desk@acme.example" not in done["disabled"]
+    assert not os.path.exists(desk)
+    assert "desk@acme.example" not in {one["address"] for one in cli.json("mailbox", "list")}
+
+
+def test_a_shared_address_does_not_become_a_mailbox_by_a_list(cli: Cli, tmp_path: Path) -> None:
+    take(cli, tmp_path, GOOD)
+    file = tmp_path / "list.csv"
+    file.write_text("address,kind\ndesk@acme.example,mailbox\n")
+    assert "remove it first" in cli.refused("mailbox", "import", "acme.example", str(file))
