@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from stratamail.imap import render
 from stratamail.imap.commands import Sort, Thread
 from stratamail.imap.sets import SAVED, saved
-from stratamail.servers.imap_search import highest_modseq, kept, names_modseq
+from stratamail.servers.imap_search import kept, names_modseq
 from stratamail.servers.imap_session import Done, Session, refused
 from stratamail.shadow.sorting import Criteria, by_columns, plain, sort
 from stratamail.shadow.summaries import Summaries
@@ -40,20 +40,24 @@ class SortCommands:
         if returns is None and not modseqs:
             await _write(session, b"* SORT", await _sort_answer(view, command, found))
             return done
-        uids = view.uids
+        uids, column = view.uids, view.column("modseqs")
         order = await _sorted(view, command.criteria, found)
-        indexes = [i for i in map(view.position, order) if i is not None]
-        told = indexes if returns is None else kept(indexes, returns)
-        modseq = highest_modseq(view, told, None) if modseqs else None
-        numbers = list(order) if command.uid else [i + 1 for i in indexes]
-        if returns is None:
-            session.write(render.search(numbers, modseq, b"SORT"))
-            return done
+
+        def work() -> tuple[bytes, Sequence[int]]:
+            """The response, and the UIDs that are told of."""
+            number = dict(zip(uids, range(1, len(uids) + 1), strict=True))
+            numbers = list(order) if command.uid else [number[uid] for uid in order]
+            told = order if returns is None else kept(order, returns)
+            modseq = max((column[number[uid] - 1] for uid in told), default=None) if modseqs else None
+            if returns is None:
+                return render.search(numbers, modseq, b"SORT"), told
+            shown = returns - {"SAVE"}
+            return render.esearch(tag, numbers, command.uid, shown, modseq) if shown else b"", told
+
+        response, told = await view.compute(work)
+        session.write(response)
         if keeps:
-            session.saved = saved(uids[i] for i in sorted(told))
-        shown = returns - {"SAVE"}
-        if shown:
-            session.write(render.esearch(tag, numbers, command.uid, shown, modseq))
+            session.saved = saved(sorted(told))
         return done
 
     async def thread(self, session: Session, tag: str, command: Thread) -> Done:

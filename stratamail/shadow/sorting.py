@@ -7,7 +7,7 @@ answer has to be written. Runs in the disk pool; touches no disk.
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -96,12 +96,19 @@ def _few(summaries: Summaries, criteria: Criteria, uids: array[int], found: Sequ
 
 
 def _sorted(items: list[int], key: Callable[[int], Any], reverse: bool) -> list[int]:
-    """As ``sorted`` does, in pieces that are merged: each call is short."""
-    runs = [sorted(items[i : i + AT_ONCE], key=key, reverse=reverse) for i in range(0, len(items), AT_ONCE)]
-    while len(runs) > 1:
-        pairs = [sorted(runs[i] + runs[i + 1], key=key, reverse=reverse) for i in range(0, len(runs) - 1, 2)]
-        runs = pairs + runs[len(pairs) * 2 :]
-    return runs[0] if runs else []
+    """As ``sorted`` does, in portions by key: each call is short."""
+    if len(items) <= AT_ONCE:
+        return sorted(items, key=key, reverse=reverse)
+    count = len(items) * 2 // AT_ONCE + 1
+    sample = sorted(map(key, items[:: max(len(items) // (count * 16), 1)]))
+    pivots = sample[len(sample) // count :: max(len(sample) // count, 1)]
+    portions: list[list[int]] = [[] for _ in range(len(pivots) + 1)]
+    for item in items:
+        # equal ones come into one portion
+        portions[bisect_right(pivots, key(item))].append(item)
+    if reverse:
+        portions.reverse()
+    return [item for portion in portions for item in sorted(portion, key=key, reverse=reverse)]
 
 
 def _column(summaries: Summaries, name: str) -> Callable[[int], Any]:

@@ -78,7 +78,9 @@ class Summaries:
             return range(len(uids))
         kept = self._places
         if kept is None or kept[0] is not uids:
-            where = dict(zip(self.uids, range(len(self.uids)), strict=False))
+            where: dict[int, int] = {}
+            for start in range(0, len(self.uids), AT_ONCE):
+                where.update(zip(self.uids[start : start + AT_ONCE], range(start, start + AT_ONCE), strict=False))
             kept = self._places = (uids, array("i", [where.get(uid, -1) for uid in uids]))
         return kept[1]
 
