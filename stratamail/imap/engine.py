@@ -21,6 +21,8 @@ from stratamail.imap.tokens import Cursor, ParseError
 
 LINE_BEFORE = 16_384
 """Octets of one command, its literals included, before sign-in: an AUTHENTICATE response is the longest."""
+READ_BESIDE = 4096
+"""A longer command is not read at once: see :class:`Long`."""
 LINE_AFTER = 2_000_000
 """The same after sign-in: webmail selects 100,000 messages in one line, and searches bring literals."""
 ANSWER = 16_384
@@ -38,6 +40,20 @@ class Request:
 
     tag: str
     command: Command
+
+
+@frozen
+class Long:
+    """A whole command that takes long to read: :meth:`read` it where nobody waits."""
+
+    tag: str
+    cursor: Cursor = field(repr=False)
+
+    def read(self) -> Request | Invalid:
+        try:
+            return Request(self.tag, parse(self.cursor))
+        except ParseError as error:
+            return Invalid(self.tag, error.text, error.code, error.no)
 
 
 @frozen
@@ -98,7 +114,7 @@ class Overflow:
     text: str
 
 
-Event = Request | Invalid | Continue | AppendHead | Chunk | AppendEnd | Answer | Overflow
+Event = Request | Long | Invalid | Continue | AppendHead | Chunk | AppendEnd | Answer | Overflow
 
 _COMMAND, _LITERAL_DATA, _DECIDE, _MESSAGE, _TAIL, _SKIP, _SWALLOW, _ANSWER, _DEAD = range(9)
 
@@ -281,13 +297,10 @@ class ServerEngine:
         if match is not None:
             return self._announced(line, match)
         self._texts.append(line)
-        tag = self._tag
-        try:
-            return Request(tag, parse(Cursor(self._texts, self._literals)))
-        except ParseError as error:
-            return Invalid(tag, error.text, error.code, error.no)
-        finally:
-            self._restart()
+        found = Long(self._tag, Cursor(self._texts, self._literals))
+        beside = len(line) + self._held > READ_BESIDE
+        self._restart()
+        return found if beside else found.read()
 
     def _split_tag(self, line: bytes) -> tuple[str, bytes]:
         match = _TAG.match(line)

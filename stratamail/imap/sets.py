@@ -34,13 +34,15 @@ class SequenceSet:
         if len(spans) < 2:
             return spans
         spans.sort()
-        merged = [spans[0]]
-        for low, high in spans[1:]:
-            if low <= merged[-1][1] + 1:
-                if high > merged[-1][1]:
-                    merged[-1] = (merged[-1][0], high)
-            else:
-                merged.append((low, high))
+        merged = []
+        start, stop = spans[0]
+        for low, high in spans:
+            if low > stop + 1:
+                merged.append((start, stop))
+                start, stop = low, high
+            elif high > stop:
+                stop = high
+        merged.append((start, stop))
         return merged
 
     def positions(self, uids: Sequence[int]) -> list[range]:

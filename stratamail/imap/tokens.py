@@ -19,13 +19,22 @@ _ATOM = re.compile(rb'[^\x00-\x20(){%*"\\\]\x7f-\xff]+')
 _ASTRING = re.compile(rb'[^\x00-\x20(){%*"\\\x7f-\xff]+')
 _PATTERN = re.compile(rb'[^\x00-\x20(){"\\\x7f-\xff]+')
 _FLAG = re.compile(rb'\\?[^\x00-\x20(){%*"\\\]\x7f-\xff]+')
-_QUOTED = re.compile(rb'"((?:[^"\\\r\n\x00]|\\[^\r\n\x00])*)"')
+_QUOTED = re.compile(rb'"([^"\\\r\n\x00]*(?:\\[^\r\n\x00][^"\\\r\n\x00]*)*)"')
 _ESCAPE = re.compile(rb"\\(.)")
 _NUMBER = re.compile(rb"[0-9]{1,10}")
+_RANGES_AT_ONCE = 16_384
 _SET = re.compile(rb"[0-9*:,]+")
 
 
 LONGEST_FLAG = 100
+LONGEST_QUOTED = 16_384
+"""Octets of a quoted string: longer ones come as literals."""
+LONGEST_NAME = 4096
+"""Octets of a mailbox name or a pattern."""
+MOST_RANGES = 200_000
+"""Of one sequence set: more than a client with a mailbox of 100,000 messages can mean."""
+MOST_ITEMS = 500
+"""Of a list in parentheses."""
 
 
 class ParseError(Exception):
@@ -123,9 +132,9 @@ class Cursor:
             self._index += 1
             self._pos = 0
             return value
-        match = _QUOTED.match(self._texts[self._index], self._pos)
+        match = _QUOTED.match(self._texts[self._index], self._pos, self._pos + LONGEST_QUOTED)
         if match is None:
-            raise ParseError("Missing or invalid string")
+            raise ParseError("Missing, invalid or too long string")
         self._pos = match.end()
         value = match.group(1)
         return _ESCAPE.sub(rb"\1", value) if b"\\" in value else value
@@ -149,6 +158,8 @@ class Cursor:
     def pattern(self) -> str:
         """A LIST pattern as text; one that is no modified UTF-7 matches only itself, byte for byte."""
         raw = self.string() if self.at_literal() or self.peek() == b'"' else self.take(_PATTERN, "pattern")
+        if len(raw) > LONGEST_NAME:
+            raise ParseError("Pattern too long", code="LIMIT", no=True)
         try:
             return utf7.decode(raw)
         except ValueError:
@@ -178,12 +189,14 @@ class Cursor:
             found = [self.flag()]
             while self.peek() == b" ":
                 self.space()
+                if len(found) >= MOST_ITEMS:
+                    raise ParseError("List too long")
                 found.append(self.flag())
             return _flag_set(found)
         return _flag_set(self.list(self.flag))
 
     def list(self, item: Callable[[], T]) -> list[T]:
-        """``(item item ...)``, possibly empty."""
+        """``(item item ...)``, possibly empty; no more than a few hundred are read."""
         self.expect(b"(")
         out: list[T] = []
         while not self.accept(b")"):
@@ -191,6 +204,8 @@ class Cursor:
                 self.space()
                 if self.accept(b")"):
                     break
+                if len(out) >= MOST_ITEMS:
+                    raise ParseError("List too long")
             out.append(item())
         return out
 
@@ -210,6 +225,8 @@ def _flag_set(found: list[str]) -> frozenset[str]:
 
 def mailbox_name(raw: bytes) -> str:
     """Text of a name on the wire; INBOX in any case is "INBOX" (RFC 3501 section 5.1)."""
+    if len(raw) > LONGEST_NAME:
+        raise ParseError("Mailbox name too long", code="LIMIT", no=True)
     try:
         name = utf7.decode(raw)
     except ValueError:
@@ -220,12 +237,34 @@ def mailbox_name(raw: bytes) -> str:
 
 def parse_set(raw: bytes) -> SequenceSet:
     """``1:3,7,9:*``; 0 is refused."""
-    ranges = []
+    if raw.count(b",") >= MOST_RANGES:
+        raise ParseError("Sequence set too long", code="LIMIT", no=True)
+    ranges: list[tuple[int, int]] = []
+    pos = 0
+    while pos >= 0:
+        # no call that keeps all other threads waiting takes more than this at once
+        comma = raw.find(b",", pos + _RANGES_AT_ONCE)
+        ranges += _ranges(raw[pos : comma if comma >= 0 else len(raw)])
+        pos = comma + 1 or -1
+    return SequenceSet(tuple(ranges))
+
+
+def _ranges(raw: bytes) -> list[tuple[int, int]]:
+    if b":" not in raw and b"*" not in raw:
+        # as clients write what they have picked, by the thousand
+        try:
+            numbers = list(map(int, raw.split(b",")))
+        except ValueError:
+            raise ParseError("Invalid sequence set") from None
+        if min(numbers) < 1 or max(numbers) > LARGEST:
+            raise ParseError("Invalid sequence set")
+        return list(zip(numbers, numbers, strict=True))
+    out = []
     for piece in raw.split(b","):
         low, colon, high = piece.partition(b":")
         a = _set_number(low)
-        ranges.append((a, _set_number(high) if colon else a))
-    return SequenceSet(tuple(ranges))
+        out.append((a, _set_number(high) if colon else a))
+    return out
 
 
 def _set_number(raw: bytes) -> int:

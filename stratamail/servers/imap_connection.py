@@ -33,6 +33,7 @@ from stratamail.imap.engine import (
     Continue,
     Event,
     Invalid,
+    Long,
     Overflow,
     Request,
     ServerEngine,
@@ -354,6 +355,9 @@ class ImapConnection(Protocol):
                 await self.drain()
 
     async def _handle(self, event: Event) -> None:
+        if isinstance(event, Long):
+            box = self.session.box
+            event = event.read() if box is None else await box.compute(event.read)
         if isinstance(event, Request):
             await self._execute(event.tag, event.command)
         elif isinstance(event, Continue):

@@ -4,8 +4,9 @@ pieces. Writes nothing to disk itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
+from typing import TypeVar
 
 from stratamail.imap import render
 from stratamail.imap.commands import Fetch
@@ -28,6 +29,7 @@ COLUMNS = {
     "SAVEDATE": '"%s"',
     "THREADID": "%s",
 }
+T = TypeVar("T")
 ROWS_AT_ONCE = 5000
 MESSAGES_AT_ONCE = 100
 HEADERS_AT_ONCE = 250
@@ -39,7 +41,7 @@ class FetchCommand:
 
     async def fetch(self, session: Session, tag: str, command: Fetch) -> Done:
         view = session.the_view()
-        spans = chosen(view, command.set, command.uid)
+        spans = await chosen(view, command.set, command.uid)
         if command.changed_since is not None:
             spans = await self._changed(session, view, spans, command)
         items = command.items
@@ -102,40 +104,57 @@ class _FlagText(dict[int, str]):
 async def write_columns(session: Session, view: View, spans: list[range], items: list[str]) -> None:
     """What stands in the columns needs no look at any message: one format for each row."""
     template = "* %d FETCH (" + " ".join(f"{item} {COLUMNS[item]}" for item in items) + ")\r\n"
+    for rows in _grouped(spans, ROWS_AT_ONCE):
+        columns: list[Iterable[object]] = [_column(view, item, rows) for item in items]
+        numbers = [i + 1 for i in rows]
+        text = "".join([template % row for row in zip(numbers, *columns, strict=True)])
+        session.write(text.encode("ascii", "replace"))
+        await session.link.drain()
+
+
+def _grouped(spans: list[range], most: int) -> Iterator[Sequence[int]]:
+    """Indexes in groups of ``most``: a range, or a list where single messages were picked."""
+    few: list[int] = []
     for span in spans:
-        for start in range(span.start, span.stop, ROWS_AT_ONCE):
-            stop = min(start + ROWS_AT_ONCE, span.stop)
-            columns: list[Iterable[object]] = [_column(view, item, start, stop) for item in items]
-            rows = zip(range(start + 1, stop + 1), *columns, strict=True)
-            session.write("".join([template % row for row in rows]).encode("ascii", "replace"))
-            await session.link.drain()
+        if len(span) + len(few) < most:
+            few += span
+            continue
+        if few:
+            yield few
+            few = []
+        for start in range(span.start, span.stop, most):
+            yield range(start, min(start + most, span.stop))
+    if few:
+        yield few
 
 
-def _column(view: View, item: str, start: int, stop: int) -> Iterable[object]:
+def _picked(column: Sequence[T], rows: Sequence[int]) -> Sequence[T]:
+    return column[rows.start : rows.stop] if isinstance(rows, range) else [column[i] for i in rows]
+
+
+def _column(view: View, item: str, rows: Sequence[int]) -> Iterable[object]:
     if item == "UID":
-        return view.uids[start:stop]
+        return _picked(view.uids, rows)
     if item == "FLAGS":
         texts = _FlagText(view.folder)
-        found = [texts[bits] for bits in view.column("flags")[start:stop]]
+        found = [texts[bits] for bits in _picked(view.column("flags"), rows)]
         if view.recent:
-            for i, uid in enumerate(view.uids[start:stop]):
+            for i, uid in enumerate(_picked(view.uids, rows)):
                 if view.is_recent(uid):
                     found[i] = "(\\Recent)" if found[i] == "()" else found[i][:-1] + " \\Recent)"
         return found
     if item in ("INTERNALDATE", "SAVEDATE"):
-        return map(format_time, view.column("saves" if item == "SAVEDATE" else "dates")[start:stop])
+        return map(format_time, _picked(view.column("saves" if item == "SAVEDATE" else "dates"), rows))
     if item == "THREADID":
-        return repeat("NIL", stop - start)
-    return view.column("modseqs" if item == "MODSEQ" else "sizes")[start:stop]
+        return repeat("NIL", len(rows))
+    return _picked(view.column("modseqs" if item == "MODSEQ" else "sizes"), rows)
 
 
 def _batched(view: View, spans: list[range], wanted: Wanted) -> Iterator[list[int]]:
     """Indexes in batches bounded by count and, when the messages are to be read, by octets; a large message is then
     alone."""
     if not wanted.reads:
-        for span in spans:
-            for start in range(span.start, span.stop, HEADERS_AT_ONCE):
-                yield list(range(start, min(start + HEADERS_AT_ONCE, span.stop)))
+        yield from map(list, _grouped(spans, HEADERS_AT_ONCE))
         return
     batch: list[int] = []
     octets = 0

@@ -5,6 +5,8 @@ Writes nothing to disk itself: the view does.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from stratamail.imap import render
 from stratamail.imap.commands import Close, Copy, Expunge, Move, Store, Unselect
 from stratamail.imap.sets import SequenceSet, compress
@@ -16,20 +18,37 @@ from stratamail.store.mailbox_values import Copied
 SLICE = 1000
 
 
-def chosen(view: View, numbers: SequenceSet, uid: bool) -> list[range]:
+RANGES_IN_REACTOR = 500
+"""A longer set is looked up in the disk pool."""
+
+
+async def chosen(view: View, numbers: SequenceSet, uid: bool) -> list[range]:
     """The index ranges that a client means. A number that no message has is its fault (RFC 3501 section 9), a UID is
     not."""
+    if len(numbers.ranges) > RANGES_IN_REACTOR:
+        return list(await view.compute(_chosen, view.uids, numbers, uid))
+    return _chosen(view.uids, numbers, uid)
+
+
+async def chosen_uids(view: View, numbers: SequenceSet, uid: bool) -> list[int]:
+    spans = await chosen(view, numbers, uid)
+    if len(spans) > RANGES_IN_REACTOR:
+        return list(await view.compute(_uids, view.uids, spans))
+    return _uids(view.uids, spans)
+
+
+def _chosen(uids: Sequence[int], numbers: SequenceSet, uid: bool) -> list[range]:
     if uid or numbers.saved:
-        return numbers.positions(view.uids)
-    if view.exists == 0 and all(0 in span for span in numbers.ranges):
+        return numbers.positions(uids)
+    if not uids and all(0 in span for span in numbers.ranges):
         return []
-    if numbers.beyond(view.exists):
+    if numbers.beyond(len(uids)):
         raise Refusal("No message has that number", state="BAD")
-    return numbers.indexes(view.exists)
+    return numbers.indexes(len(uids))
 
 
-def uids_of(view: View, spans: list[range]) -> list[int]:
-    return [uid for span in spans for uid in view.uids[span.start : span.stop]]
+def _uids(uids: Sequence[int], spans: list[range]) -> list[int]:
+    return [uid for span in spans for uid in uids[span.start : span.stop]]
 
 
 class MessageCommands:
@@ -37,7 +56,7 @@ class MessageCommands:
 
     async def store(self, session: Session, tag: str, command: Store) -> Done:
         view = session.the_view()
-        uids = uids_of(view, chosen(view, command.set, command.uid))
+        uids = await chosen_uids(view, command.set, command.uid)
         if command.unchanged_since is not None:
             session.enable_condstore()
         modified: list[int] = []
@@ -65,13 +84,13 @@ class MessageCommands:
 
     async def copy(self, session: Session, tag: str, command: Copy) -> Done:
         view = session.the_view()
-        uids = uids_of(view, chosen(view, command.set, command.uid))
+        uids = await chosen_uids(view, command.set, command.uid)
         return Done("Copied", _copyuid(await refused(session.the_box().copy(view, uids, command.mailbox))))
 
     async def move(self, session: Session, tag: str, command: Move) -> Done:
         """RFC 6851 section 4.3: COPYUID comes before the EXPUNGE responses, which stand before the OK."""
         view = session.the_view()
-        uids = uids_of(view, chosen(view, command.set, command.uid))
+        uids = await chosen_uids(view, command.set, command.uid)
         code = _copyuid(await refused(session.the_box().move(view, uids, command.mailbox)))
         if code:
             session.write(render.condition("*", "OK", "Moved", code))
@@ -79,7 +98,7 @@ class MessageCommands:
 
     async def expunge(self, session: Session, tag: str, command: Expunge) -> Done:
         view = session.the_view()
-        uids = None if command.uids is None else uids_of(view, command.uids.positions(view.uids))
+        uids = None if command.uids is None else await chosen_uids(view, command.uids, True)
         gone = await refused(view.expunge(uids))
         return Done("Expunged", highestmodseq=bool(gone))
 

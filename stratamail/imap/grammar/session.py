@@ -17,7 +17,7 @@ from stratamail.imap.commands import (
     Noop,
     StartTls,
 )  # fmt: skip
-from stratamail.imap.tokens import Cursor, ParseError
+from stratamail.imap.tokens import MOST_ITEMS, Cursor, ParseError
 
 _BASE64 = re.compile(rb"[A-Za-z0-9+/=]+")
 
@@ -67,7 +67,7 @@ def enable(cursor: Cursor) -> Command:
     names = []
     cursor.space()
     names.append(cursor.word())
-    while cursor.peek() == b" ":
+    while cursor.peek() == b" " and len(names) < MOST_ITEMS:
         cursor.space()
         names.append(cursor.word())
     return Enable(tuple(names))

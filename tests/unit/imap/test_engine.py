@@ -18,6 +18,7 @@ from stratamail.imap.engine import (
     Continue,
     Event,
     Invalid,
+    Long,
     Overflow,
     Request,
     ServerEngine,
@@ -39,6 +40,8 @@ CONVERSATION = (
 
 def drain(engine: ServerEngine, out: list[Event]) -> None:
     while (event := engine.next()) is not None:
+        if isinstance(event, Long):
+            event = event.read()
         if isinstance(event, Chunk) and out and isinstance(out[-1], Chunk):
             out[-1] = Chunk(out[-1].data + event.data)
         else:

@@ -100,7 +100,9 @@ def test_any_bytes_give_a_preview(data: bytes) -> None:
         assert found == found.strip(" ")
 
 
-@pytest.mark.parametrize("piece", ["<", "<style>", "<!--", "<p ", "</p", "&", " ", "\u200b", ">\n", "<script></script>"])
+@pytest.mark.parametrize(
+    "piece", ["<", "<style>", "<!--", "<p ", "</p", "&", " ", "\u200b", ">\n", "<script></script>"]
+)
 def test_time_is_linear(piece: str) -> None:
     text = (piece * OCTETS).encode()[:OCTETS]
     started = time.process_time()
