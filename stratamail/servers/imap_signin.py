@@ -39,6 +39,9 @@ class SignInCommands:
         return Done("Capability completed")
 
     async def noop(self, session: Session, tag: str, command: Noop | Check) -> Done:
+        """What other tools did to the Maildir is looked for too (RFC 3501 section 6.1.2: NOOP can be used to poll)."""
+        if session.view is not None:
+            await session.view.look()
         return Done("Completed")
 
     async def identify(self, session: Session, tag: str, command: Id) -> Done:

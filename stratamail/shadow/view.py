@@ -44,6 +44,8 @@ class Home(Protocol):
 
     async def locate(self, folder: Folder, uid: int) -> str | None: ...
 
+    async def look(self, name: str) -> None: ...
+
     @property
     def address(self) -> str: ...
 
@@ -252,6 +254,11 @@ class View(Picture):
     async def search(self, key: Key) -> list[int]:
         """The indexes (sequence number - 1) of the messages that match, ascending."""
         return await search(self, await resolve(self, key))
+
+    async def look(self) -> None:
+        """Take note now of what other tools did to the folder; the next ``updates`` tells it."""
+        if self.alive:
+            await self.box.look(self.name)
 
     async def compute(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Work that takes long, in the disk pool."""

@@ -30,7 +30,7 @@ COMPLETE, AGAIN = 1, 2
 FEW = 500
 """As many messages are compared with their files without a second thought."""
 RESTING = 1.0
-"""Seconds since its last change after which a file is whole."""
+"""Seconds since its last change after which a file is whole, where the file system does not tell of writers."""
 
 
 @frozen
@@ -186,12 +186,19 @@ class MailboxOutside(MailboxAccess):
             except FileNotFoundError:
                 continue
             # a second name, or the size that its name tells, is proof too
-            rests = status.st_nlink > 1 or not 0 <= now - status.st_mtime < RESTING
-            if one.complete or rests or maildir.size_of(one.base) == status.st_size:
+            sure = one.complete or status.st_nlink > 1 or maildir.size_of(one.base) == status.st_size
+            if sure or not self._being_written(os.path.join(path, one.below), now - status.st_mtime):
                 whole.append((one, status))
             else:
                 unsettled.append(one)
         return whole, unsettled
+
+    def _being_written(self, path: str, age: float) -> bool:
+        try:
+            known = maildir.being_written(path)
+        except OSError:
+            known = None
+        return 0 <= age < RESTING if known is None else known
 
     def _take_in(
         self, address: str, index: Index, folder: Folder, files: list[tuple[_Found, os.stat_result]], modseq: int

@@ -8,8 +8,10 @@ each later copy. Any other name is some other tool's file and is served too. Syn
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import re
+import signal
 from collections.abc import Iterator
 
 from stratamail.mail import utf7
@@ -217,6 +219,22 @@ def stamp(path: str) -> str:
     except (FileNotFoundError, NotADirectoryError):
         return ""
     return f"{new.st_mtime_ns} {cur.st_mtime_ns}"
+
+
+def being_written(path: str) -> bool | None:
+    """Whether somebody has a file open for writing; None when this file system cannot tell. Raises OSError when the
+    file cannot be read."""
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        # whoever opens it for writing meanwhile sends us a signal that does nothing
+        fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except OSError as error:
+        return True if error.errno == errno.EAGAIN else None
+    finally:
+        os.close(fd)
+    return False
 
 
 def find(path: str, name: str) -> tuple[int, str] | None:

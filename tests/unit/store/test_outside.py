@@ -141,15 +141,26 @@ def test_a_copy_by_another_tool_is_a_second_message(boxes: Boxes) -> None:
     agree(boxes, "Archive")
 
 
-def test_what_is_written_in_place_waits_until_it_rests(boxes: Boxes) -> None:
-    path = stranger(boxes, "cur/1.x:2,", b"half", old=False)
-    assert boxes.mailboxes.look(ADDRESS, "INBOX")
-    assert boxes.uids() == []
-    with open(path, "ab") as file:
+def test_what_is_written_in_place_waits_until_it_is_whole(boxes: Boxes) -> None:
+    path = f"{boxes.root}/cur/1.x:2,"
+    with open(path, "wb") as file:
+        file.write(b"half")
+        file.flush()
+        assert boxes.mailboxes.look(ADDRESS, "INBOX")
+        assert boxes.mailboxes.noticed(ADDRESS, "INBOX", {"cur/1.x:2,": 0}) == {"cur/1.x:2,": 0}
+        assert boxes.uids() == []
         file.write(b" and whole")
-    os.utime(path, (OLD, OLD))
     assert not boxes.mailboxes.look(ADDRESS, "INBOX")
     assert list(boxes.mailboxes.load(ADDRESS, "INBOX").columns.sizes) == [14]
+
+
+def test_where_no_writer_is_known_a_file_must_rest(boxes: Boxes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maildir, "being_written", lambda path: None)
+    path = stranger(boxes, "cur/1.x:2,", old=False)
+    assert boxes.mailboxes.look(ADDRESS, "INBOX")
+    assert boxes.uids() == []
+    os.utime(path, (OLD, OLD))
+    assert boxes.uids() == [1]
 
 
 def test_tmp_links_and_hidden_files_are_nobodys_business(boxes: Boxes, tmp_path: Path) -> None:
@@ -286,10 +297,10 @@ def test_own_changes_are_told_too_and_nothing_comes_of_it(boxes: Boxes) -> None:
     assert boxes.heard == []
 
 
-def test_a_file_is_whole_when_it_was_moved_in_or_closed(boxes: Boxes) -> None:
+def test_a_file_is_whole_when_it_was_moved_in_or_closed(boxes: Boxes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maildir, "being_written", lambda path: None)
     stranger(boxes, "cur/1.x:2,", old=False)
-    later = boxes.mailboxes.noticed(ADDRESS, "INBOX", {"cur/1.x:2,": 0})
-    assert later == {"cur/1.x:2,": 0}
+    assert boxes.mailboxes.noticed(ADDRESS, "INBOX", {"cur/1.x:2,": 0}) == {"cur/1.x:2,": 0}
     assert boxes.mailboxes.noticed(ADDRESS, "INBOX", {"cur/1.x:2,": COMPLETE}) == {}
     assert boxes.uids() == [1]
 
