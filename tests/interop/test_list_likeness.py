@@ -37,6 +37,8 @@ COMMANDS = (
     "RENAME nope x", "RENAME Fruit Fruit/x", "RENAME Sent Trash", 'SUBSCRIBE ""', 'STATUS "" (MESSAGES)',
     "STATUS Fruit ()", "STATUS Fruit (MESSAGES MESSAGES)", "STATUS Fruit (MESSAGES UIDNEXT UNSEEN)", "CREATE a/",
 )  # fmt: skip
+pytestmark = pytest.mark.interop
+
 USES = frozenset(("\\Archive", "\\Drafts", "\\Junk", "\\Sent", "\\Trash"))
 
 
