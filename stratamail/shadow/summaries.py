@@ -18,7 +18,6 @@ from stratamail.mail.collation import casemap
 from stratamail.mail.digest import EMPTY, FIELDS, TEXTS, digest, unpack
 from stratamail.shadow import reading
 from stratamail.shadow.texts import Texts
-from stratamail.store.index_values import Columns
 
 AT_ONCE = 2_000
 """Messages in one turn of the mailboxes' thread."""
@@ -175,11 +174,15 @@ class Summaries:
 class ViewLike(Protocol):
     """What is needed of ``shadow.view.View``."""
 
+    uids: array[int]
+
     @property
     def folder(self) -> Any: ...
 
     @property
     def box(self) -> Any: ...
+
+    def column(self, name: str) -> Sequence[int]: ...
 
     async def summarised(self, uids: Sequence[int]) -> dict[int, bytes]: ...
 
@@ -196,57 +199,55 @@ class Headers:
     def __init__(self) -> None:
         self.lock = DeferredLock()
         self.now: Summaries | None = None
-        # the folder's UIDs when ``now`` was made true
-        self._seen: array[int] | None = None
 
     def release(self) -> None:
         """Give the memory back; the next use loads it again."""
-        self.now = self._seen = None
+        self.now = None
 
     async def summaries(self, view: ViewLike) -> Summaries:
-        """All messages of the folder as it is now; of what a view still shows and is expunged, what was known."""
-        folder = view.folder
+        """At least the messages that a view shows. One of them may be missing when it was expunged before others came
+        to be known."""
         view.box.in_use()
-        if self.now is not None and self._seen is folder.columns.uids:
+        uids = view.uids
+        if self.now is not None and _covers(self.now, uids):
             return self.now
         async with self.lock:
-            columns = folder.columns
-            now = self.now
-            if now is None or self._seen is not columns.uids:
-                now = await self._true(view, now or Summaries(), columns.uids)
-                self.now, self._seen = now, columns.uids
+            now = self.now or Summaries()
+            if not _covers(now, uids):
+                now = await _grown(view, now, uids)
+            self.now = now
             return now
 
-    async def _true(self, view: ViewLike, now: Summaries, uids: array[int]) -> Summaries:
-        start = bisect_right(uids, now.uids[-1]) if now.uids else 0
-        dead = len(now.uids) - start
+
+def _covers(now: Summaries, uids: array[int]) -> bool:
+    return not uids or (len(now.uids) > 0 and uids[-1] <= now.uids[-1])
+
+
+async def _grown(view: ViewLike, now: Summaries, uids: array[int]) -> Summaries:
+    """With the messages of ``uids`` above those that are there, and without the dead ones if they are many."""
+    dates, sizes = view.column("dates"), view.column("sizes")
+    if now.uids:
+        alive = view.folder.columns.uids
+        dead = len(now.uids) - bisect_right(alive, now.uids[-1])
         if dead > 100 + len(now.uids) // 8:
-            now = await view.compute(_compacted, now, uids)
-        folder = view.folder
-        for some in (uids[i : i + AT_ONCE] for i in range(start, len(uids), AT_ONCE)):
-            found = await view.summarised(some)
-            missing = [uid for uid in some if uid not in found or found[uid][:1] != _EMPTY[:1]]
-            for few in (missing[i : i + READ_AT_ONCE] for i in range(0, len(missing), READ_AT_ONCE)):
-                made = await view.made(few, digest_of)
-                view.keep_summaries(made)
-                found.update(made)
-            await view.compute(now.extend, _rows(folder.columns, some, found))
-        return now
+            now = await view.compute(_compacted, now, alive)
+    for start in range(bisect_right(uids, now.uids[-1]) if now.uids else 0, len(uids), AT_ONCE):
+        some = uids[start : start + AT_ONCE]
+        found = await view.summarised(some)
+        missing = [uid for uid in some if uid not in found or found[uid][:1] != _EMPTY[:1]]
+        for few in (missing[i : i + READ_AT_ONCE] for i in range(0, len(missing), READ_AT_ONCE)):
+            made = await view.made(few, digest_of)
+            view.keep_summaries(made)
+            found.update(made)
+        stop = start + len(some)
+        rows = zip(some, dates[start:stop], sizes[start:stop], [found.get(uid, _EMPTY) for uid in some], strict=True)
+        await view.compute(now.extend, rows)
+    return now
 
 
 def digest_of(path: str) -> bytes:
     """The digest of a message file, as bytes."""
     return digest(reading.header(path)).to_bytes()
-
-
-def _rows(columns: Columns, uids: Sequence[int], found: dict[int, bytes]) -> list[Digested]:
-    rows = []
-    for uid in uids:
-        i = bisect_left(columns.uids, uid)
-        here = i < len(columns.uids) and columns.uids[i] == uid
-        date, size = (columns.dates[i], columns.sizes[i]) if here else (0, 0)
-        rows.append((uid, date, size, found.get(uid, _EMPTY)))
-    return rows
 
 
 def _compacted(now: Summaries, uids: array[int]) -> Summaries:

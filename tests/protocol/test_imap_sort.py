@@ -154,6 +154,38 @@ def test_it_follows_what_comes_and_goes(tmp_path: Path) -> None:
     assert order(client, "SORT (REVERSE SUBJECT) UTF-8 2:4") == [2, 4, 3]
 
 
+def test_what_came_and_is_not_told_yet_is_right_when_it_is(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.deliver(mail("c"), mail("b"))
+    client, other = house.sign_in(), house.sign_in()
+    client.ok("SELECT INBOX")
+    other.ok("SELECT INBOX")
+    house.deliver(mail("a"))
+    assert b"* SORT 2 1\r\n" in client.ok("SORT (SUBJECT) UTF-8 ALL")
+    assert order(client, "SORT (SUBJECT) UTF-8 ALL") == [3, 2, 1]
+    other.ok("NOOP")
+    assert order(other, "SORT (SUBJECT) UTF-8 ALL") == [3, 2, 1]
+
+
+def test_many_expunges(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.deliver(*[mail(f"{n:04}") for n in range(300, 0, -1)])
+    client, other = house.sign_in(), house.sign_in()
+    client.ok("SELECT INBOX")
+    other.ok("SELECT INBOX")
+    client.ok("SORT (SUBJECT) UTF-8 ALL")
+    other.ok("STORE 1:200 +FLAGS.SILENT (\\Deleted)")
+    other.ok("EXPUNGE")
+    house.deliver(mail("0000"))
+    assert order(other, "UID SORT (SUBJECT) UTF-8 ALL") == list(range(300, 200, -1))
+    other.ok("NOOP")
+    assert order(other, "UID SORT (SUBJECT) UTF-8 ALL") == list(range(301, 200, -1))
+    # the other still shows what is gone: it is told of it at the end
+    assert order(client, "SORT (SUBJECT) UTF-8 ALL") == [*range(300, 200, -1), *range(1, 201)]
+    client.ok("NOOP")
+    assert order(client, "UID SORT (SUBJECT) UTF-8 ALL") == list(range(301, 200, -1))
+
+
 def test_an_expunge_that_is_not_told_yet_shifts_no_number(tmp_path: Path) -> None:
     house = House(tmp_path)
     house.deliver(mail("c"), mail("b"), mail("a"))
