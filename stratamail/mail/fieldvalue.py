@@ -182,7 +182,9 @@ def to_text(raw: bytes, charset: str = "utf-8") -> str:
 
 def decode_words(raw: bytes) -> str:
     """An unstructured value as text: encoded words decoded (RFC 2047 section 6.2), raw 8-bit taken as UTF-8 or
-    Latin-1. Words of one charset that follow each other are decoded together: some writers split a character."""
+    Latin-1. Words of one charset that follow each other are decoded together: some writers split a character. A tab
+    is a blank: it stands where a line was folded, and nobody looks for one."""
+    raw = raw.replace(b"\t", b" ")
     if b"=?" not in raw:
         return to_text(raw)
     raw = _BETWEEN.sub(rb"\1", raw)

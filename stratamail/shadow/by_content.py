@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from stratamail.imap.search import And, Body, Header, Key, Not, Or, Sent, Text
 from stratamail.mail.collation import casemap
+from stratamail.mail.structure import Part, scan
 from stratamail.shadow import text
 from stratamail.shadow.by_columns import Source, answers, leaves, select
 
@@ -24,17 +25,25 @@ class Candidate:
         self.index = index
         self.header = header
         self._data = data
+        self._root: Part | None = None
         self._texts: list[str] | None = None
-        self._header_text: str | None = None
+        self._headers: list[str] | None = None
 
-    def header_text(self) -> str:
-        if self._header_text is None:
-            self._header_text = casemap(text.header_text(self.header))
-        return self._header_text
+    def _structure(self) -> Part:
+        if self._root is None:
+            self._root = scan(self._data)
+        return self._root
+
+    def headers(self) -> list[str]:
+        """The message's own and those of its parts."""
+        if self._headers is None:
+            parts = text.part_headers(self._data, self._structure())
+            self._headers = [casemap(text.header_text(self.header)), *map(casemap, parts)]
+        return self._headers
 
     def texts(self) -> list[str]:
         if self._texts is None:
-            self._texts = [casemap(part) for part in text.body_texts(self._data)]
+            self._texts = [casemap(part) for part in text.body_texts(self._data, self._structure())]
         return self._texts
 
 
@@ -81,13 +90,17 @@ def _test(key: Key) -> Match:
         return _header(key)
     assert isinstance(key, (Body, Text))
     needle, everywhere = casemap(key.text), isinstance(key, Text)
+    blank = needle.replace("\t", " ")  # as headers are read
     if not needle:
         return lambda message: True
-    return lambda message: (everywhere and needle in message.header_text()) or any(needle in t for t in message.texts())
+    return lambda message: (
+        (everywhere and any(blank in header for header in message.headers()))
+        or any(needle in part for part in message.texts())
+    )
 
 
 def _header(key: Header) -> Match:
-    name, wanted = key.name, casemap(key.text)
+    name, wanted = key.name, casemap(key.text.replace("\t", " "))
     # its words (folds split at blanks only) must stand in the bytes, where these are ASCII without encoded words
     words = wanted.encode("ascii").split() if wanted.isascii() else []
 

@@ -63,7 +63,7 @@ def _by_summaries(summaries: Summaries, uids: array[int], keys: Sequence[Sent | 
     found: dict[Key, Known] = {}
     for key in keys:
         if isinstance(key, Header):
-            hits = frozenset(summaries.find(key.name, key.text, uids))
+            hits = frozenset(summaries.find(key.name, key.text.replace("\t", " "), uids))
             found[key] = hits, frozenset(summaries.unsure(key.name, uids)) - hits
         else:
             found[key] = _sent(summaries, uids, key)

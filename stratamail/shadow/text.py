@@ -14,7 +14,7 @@ from quopri import decodestring
 from stratamail.mail.dates import parse_date
 from stratamail.mail.fieldvalue import decode_words, to_text
 from stratamail.mail.headers import every, fields, header_end, value
-from stratamail.mail.structure import scan
+from stratamail.mail.structure import Part
 
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
 
@@ -43,14 +43,23 @@ def header_text(block: bytes) -> str:
     return "\n".join(lines)
 
 
-def body_texts(data: bytes) -> Iterator[str]:
-    """The text parts of a message, decoded, and the headers of messages inside it."""
-    root = scan(data)
+def part_headers(data: bytes, root: Part) -> Iterator[str]:
+    """The headers of a message's parts, decoded: what TEXT finds beside the message's own header. Those of messages
+    inside it are among :func:`body_texts`. ``root`` is ``scan(data)``."""
+    for part in root.walk():
+        if part.multipart:
+            for child in part.children:
+                yield header_text(data[child.header_start : child.body_start])
+
+
+def body_texts(data: bytes, root: Part) -> Iterator[str]:
+    """The text parts of a message, decoded, reports among them, and the headers of messages inside it. ``root`` is
+    ``scan(data)``."""
     for part in root.walk():
         if part.message:
             inner = part.children[0]
             yield header_text(data[inner.header_start : inner.body_start])
-        if part.children or part.type.lower() != b"text":
+        if part.children or part.type.lower() not in (b"text", b"message"):
             continue
         content = data[part.body_start : part.body_end]
         encoding = part.encoding.upper()

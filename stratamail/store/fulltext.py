@@ -214,7 +214,8 @@ class Fulltext:
         found: set[int] = set()
         for table, column in (("heads", "head"), ("bodies", "body")):
             if where in (column, "text"):
-                found |= self._find(table, column, needle)
+                # headers are read with blanks for tabs
+                found |= self._find(table, column, needle.replace("\t", " ") if column == "head" else needle)
         return found
 
     def _find(self, table: str, column: str, needle: str) -> set[int]:

@@ -50,6 +50,7 @@ def test_encoded_words() -> None:
     assert decode_words(b"raw \xc3\xa9 and \xe9") == "raw Ã© and é"
     assert decode_words(b"=?utf-8?B?!!!?=") == ""
     assert decode_words(b"=?utf-8*en?q?x?=") == "x"
+    assert decode_words(b"folded\there") == "folded here"
     assert decode_words(b"a =?utf-8?q?=C3?= =?UTF-8?b?qQ==?= b") == "a é b"
     assert decode_words(b"=?utf-8?q?=C3=A9?= =?koi8-r?b?wQ==?= =?us-ascii?q?x?= y") == "éаx y"
 
