@@ -106,6 +106,12 @@ class Namespaces:
         if box is not self.own and maildir.INBOX in (inner, target):
             raise MailboxError("A shared mailbox keeps its name", "CANNOT")
         await box.rename(inner, target)
+        if box is not self.own:
+            # as in one's own mail, the subscriptions of who renames go along
+            for info in await self.own.folders():
+                if info.subscribed and (info.name == old or info.name.startswith(old + "/")):
+                    await self.own.unsubscribe(info.name)
+                    await self.own.subscribe(new + info.name[len(old) :])
 
     async def subscribe(self, name: str) -> None:
         await self.own.subscribe(name)

@@ -108,6 +108,13 @@ def test_folders_below_it(house: House) -> None:
     assert b'"/" "Shared/desk/Kunden &APw-ber 9000/2024"' in bob.ok('LIST "" Shared/desk/K*')
     bob.ok('RENAME "Shared/desk/Kunden &APw-ber 9000" Shared/desk/old')
     assert b'"/" Shared/desk/old/2024\r\n' in anna.ok('LIST "" Shared/desk/o*')
+    for client in (anna, bob):
+        client.ok("SUBSCRIBE Shared/desk/old/2024")
+    bob.ok("RENAME Shared/desk/old Shared/desk/older")
+    assert b'"/" Shared/desk/older/2024\r\n' in bob.ok('LIST (SUBSCRIBED) "" Shared/*')
+    assert b"\\NonExistent" not in bob.ok('LIST (SUBSCRIBED) "" Shared/*')
+    assert b'(\\NonExistent \\Subscribed) "/" Shared/desk/old/2024' in anna.ok('LIST (SUBSCRIBED) "" Shared/*')
+    bob.ok("RENAME Shared/desk/older Shared/desk/old")
     bob.ok("SELECT Shared/desk/old/2024")
     bob.ok("DELETE Shared/desk/old/2024")
     assert b"old/2024" not in anna.ok('LIST "" Shared/*')
