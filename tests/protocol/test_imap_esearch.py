@@ -104,4 +104,5 @@ def test_a_mod_sequence_comes_with_what_is_told(client: Client) -> None:
 def test_a_number_beyond_the_last_message(client: Client) -> None:
     """Webmail asks so for the UID of the last message, on nearly every request."""
     assert client.ok("UID SEARCH 8") == b"* SEARCH 10\r\n"
+    assert client.ok("UID SEARCH 9") == client.ok("UID SEARCH 4294967295") == b"* SEARCH\r\n"
     assert client.ok("UID SEARCH RETURN (ALL) UID 1:4294967295").endswith(b" UID ALL 1:2,4:8,10\r\n")
