@@ -218,3 +218,66 @@ ORDER: dict[str, str] = {
     )
 }
 """Of THREAD=REFS."""
+
+NO_DATE = (
+    "RFC 3501 section 6.4.4: SENTBEFORE is for 'messages whose Date: header ... is earlier': one that has none is not;"
+    " Dovecot reads it as the first second of 1970"
+)
+_UNDATED = (
+    "date none", "date empty", "date words", "date day 31 February", "date ISO", "head empty", "head no line end",
+    "head no colon", "nothing", "one octet", "one empty line", "subject fold many blank",
+)  # fmt: skip
+SEARCH_SENT: dict[str, str] = dict.fromkeys(_UNDATED, NO_DATE) | {
+    name: why for name, why in DATE.items() if name not in ("head spam", "date military zone")
+}
+
+AS_IT_STANDS = (
+    "RFC 3501 section 6.4.4: 'Messages that contain the specified string', and RFC 5322 section 2.2.3 unfolds by"
+    " removing line ends alone: blanks count; Dovecot looks through addresses and subjects that it has written anew"
+)
+SEARCH_HEADERS: dict[str, str] = {
+    "to group": AS_IT_STANDS,
+    "to group open": AS_IT_STANDS,
+    "to comment before": AS_IT_STANDS,
+    "to comma forgotten": AS_IT_STANDS,
+    "subject fold blank": AS_IT_STANDS,
+    "subject tabs": AS_IT_STANDS,
+    "subject of thread 31": AS_IT_STANDS,
+    "from daemon": NO_HALF,
+    "from angle empty": NO_HALF,
+    "subject sharp s": "RFC 5051 section 2 decomposes characters fully: a ligature is its letters",
+    "head NUL": NO_NUL,
+    "to name latin1": LIBERAL,
+} | dict.fromkeys(
+    (
+        "to groups touching", "to group in group", "to comment open", "to quote open", "to angle two", "to angle words",
+        "to words and address", "to semicolons", "to backslash", "subject split word", "subject unknown charset",
+        "subject latin1",
+    ),
+    LIBERAL,
+) | {name: SUBJECT[name] for name in ("subject language", "subject bad base64")}  # fmt: skip
+
+ALL_OF_THE_BODY = (
+    "RFC 3501 section 6.4.4: BODY finds a 'string in the body of the message': the header of a message inside it is in"
+    " the body; Dovecot looks through texts alone"
+)
+SHOWN = "BODYSTRUCTURE says that it is a text (see there), and so it is looked through"
+SEARCH_CONTENT: dict[str, str] = dict.fromkeys(
+    (
+        "message top", "message part", "message deep", "message same boundary", "message case", "message disposition",
+        "digest", "digest unclosed", "digest nested", "report whole message",
+    ),
+    ALL_OF_THE_BODY,
+) | {
+    "head blank before colon": "RFC 5322 section 4.5.5: obs-subject = 'Subject' *WSP ':': the name is Subject",
+    "message quoted-printable": NOT_ENCODED,
+    "cte twice": FIRST_COUNTS,
+} | dict.fromkeys(("cte unknown", "cte empty", "cte words", "body 8bit"), LIBERAL) | {
+    name: f"{SHOWN}: {why}"
+    for name, why in STRUCTURE.items()
+    if name.startswith(("boundary ", "type "))
+    and why != UNKNOWN_TYPE
+    and name not in ("boundary empty", "boundary too long", "boundary unquoted colon")
+} | {name: SEARCH_HEADERS[name] for name in (
+    "subject split word", "subject unknown charset", "subject language", "subject latin1", "subject bad base64",
+)}  # fmt: skip

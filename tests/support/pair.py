@@ -49,10 +49,10 @@ def pair(path: Path, bodies: dict[str, bytes]) -> Iterator[Pair]:
         uids = [f"3 V1 N{len(bodies) + 1}"]
         for uid, data in enumerate(bodies.values(), 1):
             house.deliver(data)
-            file = maildir / "cur" / f"{STARTED + uid}.M{uid}.here:2,"
+            file = maildir / "new" / f"{STARTED + uid}.M{uid}.here"
             file.write_bytes(data)
             os.utime(file, (STARTED + APART * (uid - 1),) * 2)
-            uids.append(f"{uid} :{file.name.split(':')[0]}")
+            uids.append(f"{uid} :{file.name}")
             house.clock.advance(APART)
         (maildir / "dovecot-uidlist").write_text("\n".join(uids) + "\n")
         for entry in [maildir, *maildir.rglob("*")]:
