@@ -7,7 +7,7 @@ disk; ``to_bytes`` is what ``summaries`` in ``index.sqlite`` holds.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from struct import Struct
 
@@ -39,6 +39,9 @@ REFERENCES = 100
 AGAIN = "\x01"
 """Stands between the values of a field that occurs twice."""
 
+NO_DATE = -(1 << 63)
+"""In the place of the seconds of a Date field that there is not."""
+
 _WANTED = re.compile(
     rb"^(subject|from|to|cc|bcc|date|message-id|references|in-reply-to)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)",
     re.IGNORECASE | re.MULTILINE,
@@ -49,7 +52,7 @@ _BLANK = re.compile(rb"[ \t\r\n]+")
 _QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 _HEAD = Struct("<BBBBqiQH")
-_NO_DATE = -(1 << 63)
+_NOTHING = _HEAD.pack(VERSION, 0, 0, 0, NO_DATE, 0, 0, 0) + b"\0" * (len(TEXTS) - 1)
 _ADDRESS_OCTETS = 4_000
 
 
@@ -74,7 +77,7 @@ class Digest:
     def to_bytes(self) -> bytes:
         sent = self.sent
         head = _HEAD.pack(
-            VERSION, self.present, self.cut, self.answer, _NO_DATE if sent is None else sent.seconds,
+            VERSION, self.present, self.cut, self.answer, NO_DATE if sent is None else sent.seconds,
             0 if sent is None else sent.day, self.id, len(self.references),
         )  # fmt: skip
         references = b"".join(one.to_bytes(8, "little") for one in self.references)
@@ -83,24 +86,50 @@ class Digest:
     @classmethod
     def from_bytes(cls, data: bytes) -> Digest:
         """ValueError when these are no bytes of :meth:`to_bytes`."""
-        present, cut, answer, seconds, day, id, references, texts = unpack(data)
-        hashes = tuple(int.from_bytes(references[i : i + 8], "little") for i in range(0, len(references), 8))
-        sent = None if seconds is None else Sent(seconds, day)
-        return cls(sent, id, hashes, answer, present, cut, tuple(text.decode("utf-8", "replace") for text in texts))
+        if not _whole(data):
+            raise ValueError("not a digest of this version")
+        one = unpack([data])
+        raw = one.references[0]
+        sent = None if one.seconds[0] == NO_DATE else Sent(one.seconds[0], one.days[0])
+        return cls(
+            sent, one.ids[0], tuple(int.from_bytes(raw[i : i + 8], "little") for i in range(0, len(raw), 8)),
+            bool(one.answers[0]), one.present[0], one.cut[0],
+            tuple(column[0].decode("utf-8", "replace") for column in one.texts),
+        )  # fmt: skip
 
 
-def unpack(data: bytes) -> tuple[int, int, bool, int | None, int, int, bytes, list[bytes]]:
-    """The parts of ``to_bytes`` for columns: (present, cut, answer, seconds or None, day or 0, id, references of 8
-    octets each, texts as UTF-8). ValueError when these are no such bytes."""
-    if len(data) < _HEAD.size or data[0] != VERSION:
-        raise ValueError("not a digest of this version")
-    _, present, cut, answer, seconds, day, id, count = _HEAD.unpack_from(data)
-    start = _HEAD.size + 8 * count
-    texts = data[start:].split(b"\0")
-    if len(texts) != len(TEXTS):
-        raise ValueError("not a digest")
-    known = None if seconds == _NO_DATE else seconds
-    return present, cut, bool(answer), known, day, id, data[_HEAD.size : start], texts
+@frozen
+class Unpacked:
+    """The parts of many digests as columns: ``seconds`` may be :data:`NO_DATE`, ``days`` 0, ``references`` have 8
+    octets each, ``texts`` a column for each of ``TEXTS`` in UTF-8."""
+
+    present: Sequence[int]
+    cut: Sequence[int]
+    answers: Sequence[int]
+    seconds: Sequence[int]
+    days: Sequence[int]
+    ids: Sequence[int]
+    references: Sequence[bytes]
+    texts: Sequence[Sequence[bytes]]
+
+
+def unpack(all_: Iterable[bytes]) -> Unpacked:
+    """What :meth:`Digest.to_bytes` gave of many, at least one; other bytes count as those of ``EMPTY``."""
+    whole = [data if _whole(data) else _NOTHING for data in all_]
+    _, present, cut, answers, seconds, days, ids, counts = zip(*map(_HEAD.unpack_from, whole), strict=True)
+    size = _HEAD.size
+    references = [data[size : size + 8 * count] if count else b"" for data, count in zip(whole, counts, strict=True)]
+    texts = b"\0".join([data[size + 8 * count :] for data, count in zip(whole, counts, strict=True)]).split(b"\0")
+    columns = [texts[k :: len(TEXTS)] for k in range(len(TEXTS))]
+    return Unpacked(present, cut, answers, seconds, days, ids, references, columns)
+
+
+def _whole(data: bytes) -> bool:
+    size = _HEAD.size
+    if len(data) < size or data[0] != VERSION:
+        return False
+    start = size + 8 * (data[size - 2] | data[size - 1] << 8)
+    return start <= len(data) and data.count(0, start) == len(TEXTS) - 1
 
 
 def digest(header: bytes) -> Digest:

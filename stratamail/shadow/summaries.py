@@ -9,21 +9,21 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from itertools import compress
+from itertools import accumulate, compress
 from typing import Any, Protocol
 
 from twisted.internet.defer import DeferredLock
 
 from stratamail.mail.collation import casemap
-from stratamail.mail.digest import EMPTY, FIELDS, TEXTS, digest, unpack
+from stratamail.mail.digest import FIELDS, NO_DATE, TEXTS, VERSION, digest, unpack
 from stratamail.shadow import reading
 from stratamail.shadow.texts import Texts
 
 AT_ONCE = 2_000
 """Messages in one turn of the mailboxes' thread."""
 READ_AT_ONCE = 200
-_EMPTY = EMPTY.to_bytes()
 _ANSWER = 1 << 8
+_VERSION = bytes((VERSION,))
 
 Digested = tuple[int, int, int, bytes]
 """(UID, INTERNALDATE in microseconds, size, bytes of a digest)."""
@@ -117,35 +117,28 @@ class Summaries:
 
     def extend(self, found: Iterable[Digested]) -> None:
         """Messages with UIDs above all before, ascending. Takes some microseconds a message."""
-        uids, dates, sizes, sents, days, ids, bits = [], [], [], [], [], [], []
-        rows: list[list[bytes]] = []
-        for uid, date, size, data in found:
-            try:
-                present, cut, answer, seconds, day, id, references, texts = unpack(data)
-            except ValueError:
-                present, cut, answer, seconds, day, id, references, texts = unpack(_EMPTY)
-            for bit, name in enumerate(FIELDS if cut else ()):
-                if cut >> bit & 1:
-                    self._cut[name].append(len(self.uids) + len(rows))
-            rows.append(texts)
-            uids.append(uid)
-            dates.append(date // 1_000_000)
-            sizes.append(size)
-            sents.append(date // 1_000_000 if seconds is None else seconds)
-            days.append(day)
-            ids.append(id)
-            bits.append(present | answer << 8)
-            self.references.frombytes(references)
-            self.reference_ends.append(len(self.references))
+        rows = list(found)
         if not rows:
             return
-        for name, column in zip(TEXTS, zip(*rows, strict=True), strict=True):
+        uids, dates, sizes, digests = zip(*rows, strict=True)
+        new = unpack(digests)
+        for name, column in zip(TEXTS, new.texts, strict=True):
             self.texts[name].extend(column)
-        for array_, values in (
-            (self.dates, dates), (self.sizes, sizes), (self.sents, sents), (self.days, days), (self.ids, ids),
-            (self._bits, bits),
-        ):  # fmt: skip
-            array_.extend(values)
+        arrivals = [date // 1_000_000 for date in dates]
+        self.dates.extend(arrivals)
+        self.sizes.extend(sizes)
+        self.sents.extend([b if a == NO_DATE else a for a, b in zip(new.seconds, arrivals, strict=True)])
+        self.days.extend(new.days)
+        self.ids.extend(new.ids)
+        self._bits.extend([a | b << 8 for a, b in zip(new.present, new.answers, strict=True)])
+        before = len(self.references)
+        self.references.frombytes(b"".join(new.references))
+        self.reference_ends.extend(accumulate([len(one) // 8 for one in new.references], initial=before))
+        del self.reference_ends[len(self.uids)]
+        for position, cut in enumerate(new.cut, len(self.uids)):
+            for bit, name in enumerate(FIELDS if cut else ()):
+                if cut >> bit & 1:
+                    self._cut[name].append(position)
         # last: who reads meanwhile goes by it
         self.uids.extend(uids)
 
@@ -234,13 +227,13 @@ async def _grown(view: ViewLike, now: Summaries, uids: array[int]) -> Summaries:
     for start in range(bisect_right(uids, now.uids[-1]) if now.uids else 0, len(uids), AT_ONCE):
         some = uids[start : start + AT_ONCE]
         found = await view.summarised(some)
-        missing = [uid for uid in some if uid not in found or found[uid][:1] != _EMPTY[:1]]
+        missing = [uid for uid in some if uid not in found or found[uid][:1] != _VERSION]
         for few in (missing[i : i + READ_AT_ONCE] for i in range(0, len(missing), READ_AT_ONCE)):
             made = await view.made(few, digest_of)
             view.keep_summaries(made)
             found.update(made)
         stop = start + len(some)
-        rows = zip(some, dates[start:stop], sizes[start:stop], [found.get(uid, _EMPTY) for uid in some], strict=True)
+        rows = zip(some, dates[start:stop], sizes[start:stop], [found.get(uid, b"") for uid in some], strict=True)
         await view.compute(now.extend, rows)
     return now
 
