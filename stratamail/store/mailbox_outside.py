@@ -106,30 +106,32 @@ class MailboxOutside(MailboxAccess):
             return {}
         path = self._files.path(address, folder)
         stamp = maildir.stamp(path)
-        told: dict[str, list[tuple[_Found, int]]] = {}
-        for below, bits in entries.items():
-            one = _parse(below, bits)
-            if one is not None:
-                told.setdefault(one.base, []).append((one, bits))
+        told: dict[str, list[str]] = {}
+        for below in entries:
+            place, _, filename = below.partition("/")
+            if place in ("new", "cur") and filename and not filename.startswith("."):
+                told.setdefault(filename.partition(":2,")[0], []).append(below)
         known = index.known(list(told))
         moved: list[tuple[int, _Found]] = []
         gone: list[int] = []
         strangers: list[_Found] = []
         later: dict[str, int] = {}
-        for base, ones in told.items():
+        for base, names in told.items():
             folder_id, row = known.get(base, (0, None))
-            there = [one for one, _ in ones if os.path.lexists(os.path.join(path, one.below))]
             if row is not None and folder_id == folder.id:
-                if os.path.lexists(os.path.join(path, maildir.relative(base, row.flags))):
+                # the usual case: a change of our own, told to us
+                if os.path.lexists(f"{path}/{maildir.relative(base, row.flags)}"):
                     continue
+                there = [name for name in names if os.path.lexists(f"{path}/{name}")]
                 if there:
-                    moved.append((row.uid, there[-1]))
-                elif any(bits & AGAIN for _, bits in ones):
+                    moved.append((row.uid, _parsed(there[-1], entries[there[-1]])))
+                elif any(entries[name] & AGAIN for name in names):
                     gone.append(row.uid)
                 else:  # renamed twice, it may be, and the news of it is not here yet
-                    later.update((one.below, bits | AGAIN) for one, bits in ones)
-            elif there:
-                strangers.append(there[-1])
+                    later.update((name, entries[name] | AGAIN) for name in names)
+            else:
+                there = [name for name in names if os.path.lexists(f"{path}/{name}")]
+                strangers += [_parsed(name, entries[name]) for name in there[-1:]]
         if moved or gone or strangers:
             later.update((one.below, 0) for one in self._settle(address, index, folder, moved, gone, strangers))
         if not later and folder.seen != stamp:
@@ -321,9 +323,7 @@ def _scan(path: str) -> Iterator[_Found]:
         yield _Found(base, flags, below)
 
 
-def _parse(below: str, bits: int) -> _Found | None:
+def _parsed(below: str, bits: int) -> _Found:
     place, _, filename = below.partition("/")
-    if place not in ("new", "cur") or not filename or filename.startswith("."):
-        return None
     base, flags = maildir.parse(filename)
     return _Found(base, flags | maildir.IN_NEW if place == "new" else flags, below, bool(bits & COMPLETE))
