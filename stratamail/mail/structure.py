@@ -8,6 +8,7 @@ encoded is a file, a boundary of an outer part ends all inner ones. Touches no d
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 
 from attrs import define, field
@@ -102,7 +103,7 @@ def find(root: Part, numbers: tuple[int, ...]) -> Part | None:
 
 class _Scanner:
     """Reads forward once. ``_stack`` holds the open parts, outermost first; ``_bounds`` maps a boundary to its place
-    there, ``_lengths`` are those of its keys, longest first."""
+    there, ``_lengths`` are those of its keys, ascending."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -152,12 +153,12 @@ class _Scanner:
         """Whether the line is a boundary of an open part: its place, and whether it closes. The line need only begin
         with the boundary (RFC 2046 5.1.1), so the longest one counts."""
         start += 2
-        for length in self._lengths:
-            stop = start + length
-            if stop <= end:
-                place = self._bounds.get(self._data[start:stop])
-                if place is not None:
-                    return place, self._data.startswith(b"--", stop)
+        lengths = self._lengths
+        for i in range(bisect_right(lengths, end - start) - 1, -1, -1):
+            stop = start + lengths[i]
+            place = self._bounds.get(self._data[start:stop])
+            if place is not None:
+                return place, self._data.startswith(b"--", stop)
         return None
 
     def _bind(self, boundary: bytes, place: int | None) -> None:
@@ -166,7 +167,7 @@ class _Scanner:
             self._bounds.pop(boundary, None)
         else:
             self._bounds[boundary] = place
-        self._lengths = sorted({len(each) for each in self._bounds}, reverse=True)
+        self._lengths = sorted({len(each) for each in self._bounds})
 
     def _header(self, start: int) -> tuple[bytes, int]:
         """The header block from ``start`` and where the body begins; a boundary of an open part ends a header too."""
