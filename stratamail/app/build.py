@@ -146,6 +146,7 @@ class Rooms:
             words(address, folder, change)
 
         self.mailboxes.listener = changed
+        self.mailboxes.on_mended(self.indexing.note)
 
     def _keep_digests(
         self, address: str, folder: str, uidvalidity: int, digests: list[tuple[int, bytes]]

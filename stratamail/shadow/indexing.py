@@ -49,6 +49,8 @@ documents than messages."""
 Digests = list[tuple[int, bytes]]
 """By UID (``mail.digest``)."""
 
+_log = Logger()
+
 
 class Clock(Protocol):
     def seconds(self) -> float: ...
@@ -252,14 +254,24 @@ class Work:
             if key not in known and key not in documents:
                 data = self._content(folder.name, row)
                 if data is not None:
-                    documents[key] = document(key, data)
+                    documents[key] = self._document(key, data)
                     made = digest(data[: header_end(data)]).to_bytes()
                     self.digests.setdefault((folder.name, folder.uidvalidity), []).append((row.uid, made))
             if time.monotonic() > until and row is not rows[-1]:
                 done = row.uid
                 break
+        # what nobody held may be held again
+        self._gone = None
         self._index.add(list(documents.values()), folder.id, folder.uidvalidity, done)
         self._seen[folder.id] = folder.uidvalidity, done
+
+    def _document(self, key: str, data: bytes) -> Document:
+        try:
+            return document(key, data)
+        except Exception:
+            # one message must not stop the others: a search reads it
+            _log.failure("message {key} cannot be indexed", key=key)
+            return Document(key, "", "", whole=False)
 
     def _content(self, name: str, row: Found) -> bytes | None:
         """None when it is gone: then it is in no folder, or has another UID there."""

@@ -61,6 +61,10 @@ class MailboxAccess:
         limit = open_indexes or max(8, min(256, getrlimit(RLIMIT_NOFILE)[0] // 8))
         self._indexes = OpenIndexes(layout, draw_uidvalidity, unclean, seq_of, limit, self._files.touch)
 
+    def on_mended(self, hear: Callable[[str], None]) -> None:
+        """``hear(address)`` is called in this thread whenever an index was made to agree with its Maildir."""
+        self._indexes.mended = hear
+
     def within(self, address: str, name: str, uidvalidity: int, method: str, *arguments: Any) -> Any:
         """Call a method on the folder that a session opened: MailboxError when another one has its name by now (it was
         deleted, renamed or rebuilt), whose UIDs name other messages."""

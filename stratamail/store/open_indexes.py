@@ -24,7 +24,8 @@ T = TypeVar("T")
 
 
 class OpenIndexes:
-    """``limit`` bounds the open ones (three files each); ``touch(address, directory)`` hears of changed directories."""
+    """``limit`` bounds the open ones (three files each); ``touch(address, directory)`` hears of changed directories,
+    ``mended(address)`` of indexes that were made to agree with their Maildir."""
 
     def __init__(
         self,
@@ -38,6 +39,7 @@ class OpenIndexes:
         self._layout = layout
         self._draw = draw_uidvalidity
         self._seq_of = seq_of
+        self.mended: Callable[[str], None] = lambda address: None
         self._limit = limit
         self._touch = touch
         self._open: OrderedDict[str, Index] = OrderedDict()
@@ -119,6 +121,7 @@ class OpenIndexes:
                     self._touch(address, path)
                 with index.change():
                     index.set_meta("epoch", self._epoch)
+                self.mended(address)
         except BaseException:
             index.abandon()
             raise

@@ -17,7 +17,7 @@ from stratamail.shadow import indexing
 from stratamail.shadow.by_index import Numbers
 from stratamail.shadow.indexing import BUSY, LOOK, PAUSE, SWEEP_AFTER, Indexing, Work, document
 from stratamail.store.findable import count_searchable
-from stratamail.store.fulltext import NAME, Fulltext, fold, remove_file
+from stratamail.store.fulltext import NAME, Document, Fulltext, fold, remove_file
 from stratamail.store.mailbox_values import Added, Flagged
 from tests.unit.shadow.rig import InlinePool, Rig, now
 from tests.unit.store.boxes import ADDRESS
@@ -82,6 +82,21 @@ def test_what_was_there_before_is_indexed(rig: Rig) -> None:
     filling.indexing.start(iter([ADDRESS, "nobody@example.org"]))
     filling.turn(60)
     assert searchable(rig) == 120
+
+
+def test_what_another_tool_left_is_indexed_once_it_is_taken_in(rig: Rig) -> None:
+    filling = Filling(rig)
+    rig.mailboxes.on_mended(filling.indexing.note)
+    cur = Path(rig.root) / "cur"
+    cur.mkdir(parents=True)
+    for n in range(3):
+        (cur / f"1700000000.M{n}.host:2,").write_bytes(b"Subject: s\r\n\r\nforeign words\r\n")
+    filling.indexing.start(iter([ADDRESS]))
+    filling.turn(20)
+    assert searchable(rig) == 0
+    rig.mailboxes.status(ADDRESS, "INBOX")
+    filling.turn(20)
+    assert searchable(rig) == 3
 
 
 def test_it_goes_on_where_it_was(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,6 +191,22 @@ def test_files_of_other_tools_are_found_whatever_their_flags_became(rig: Rig) ->
     assert index_of(rig).find("foreign", "body") == {
         index_of(rig).numbers(["1700000000.M1.host"])["1700000000.M1.host"]
     }
+
+
+def test_one_message_that_cannot_be_read_does_not_stop_the_others(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.deliver(3)
+    real = indexing.document
+
+    def fragile(key: str, data: bytes) -> Document:
+        if b"Subject: 1" in data:
+            raise RecursionError
+        return real(key, data)
+
+    monkeypatch.setattr(indexing, "document", fragile)
+    finished(rig)
+    assert searchable(rig) == 3
+    monkeypatch.setattr("stratamail.shadow.search._READ_RATHER", 0)
+    assert now(rig.select().search(Body("body"))) == [0, 1, 2]
 
 
 def test_a_broken_index_is_made_again(rig: Rig) -> None:
