@@ -128,6 +128,18 @@ class Contents:
         """Whether one of these is asked for and still to be made."""
         return any(item in self.kept and uid not in self.kept[item] for item in items)
 
+    def missing(self, uids: list[int]) -> set[int]:
+        """The messages of which something was not found: they are gone."""
+        wanted = self.wanted
+        out = {uid for uid in uids if self.lacking(wanted.made, uid)}
+        if wanted.content:
+            out.update(uid for uid in uids if uid not in self.data)
+        elif wanted.header:
+            out.update(uid for uid in uids if uid not in self.data and uid not in self.headers)
+        if "EMAILID" in wanted.items:
+            out.update(uid for uid in uids if uid not in self.email_ids)
+        return out
+
     async def load_headers(self, uids: list[int]) -> None:
         """Header blocks, or what is listed of them, of messages that are not at hand as a whole."""
         missing = [uid for uid in uids if uid not in self.data]

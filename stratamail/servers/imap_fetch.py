@@ -34,6 +34,7 @@ ROWS_AT_ONCE = 5000
 MESSAGES_AT_ONCE = 100
 HEADERS_AT_ONCE = 250
 OCTETS_AT_ONCE = 1_000_000
+HEADER_OCTETS = 32_000_000
 
 
 class FetchCommand:
@@ -150,11 +151,28 @@ def _column(view: View, item: str, rows: Sequence[int]) -> Iterable[object]:
     return _picked(view.column("modseqs" if item == "MODSEQ" else "sizes"), rows)
 
 
+def _headers(view: View, spans: list[range], wanted: Wanted) -> Iterator[list[int]]:
+    """Batches bounded by count, and by what their headers could be at most."""
+    for rows in _grouped(spans, HEADERS_AT_ONCE):
+        if not (wanted.header or "ENVELOPE" in wanted.rendered):
+            yield list(rows)
+            continue
+        batch: list[int] = []
+        octets = 0
+        for i in rows:
+            octets += view.size(i)
+            if batch and octets > HEADER_OCTETS:
+                yield batch
+                batch, octets = [], view.size(i)
+            batch.append(i)
+        yield batch
+
+
 def _batched(view: View, spans: list[range], wanted: Wanted) -> Iterator[list[int]]:
     """Indexes in batches bounded by count and, when the messages are to be read, by octets; a large message is then
     alone."""
     if not wanted.reads:
-        yield from map(list, _grouped(spans, HEADERS_AT_ONCE))
+        yield from _headers(view, spans, wanted)
         return
     batch: list[int] = []
     octets = 0

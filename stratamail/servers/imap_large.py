@@ -50,8 +50,9 @@ class LargeMessage:
             before = b" "
             if isinstance(item, Section):
                 await self._section(item, uid, view.size(i), found.headers[uid], tree)
+                await session.link.drain()
             elif item in RENDERED:
-                session.write(kept_item(item, found.kept[item].get(uid)) or b"")
+                session.write(kept_item(item, found.kept[item].get(uid)))
             elif item == "EMAILID":
                 session.write(b"EMAILID (%b)" % found.email_ids[uid])
             else:

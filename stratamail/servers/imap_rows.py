@@ -4,6 +4,8 @@ disk itself.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from stratamail.imap import body, render
 from stratamail.imap.commands import Section
 from stratamail.imap.dates import format_time
@@ -11,6 +13,9 @@ from stratamail.imap.grammar.fetch import LAZY
 from stratamail.servers.imap_contents import RENDERED, Contents, Wanted
 from stratamail.servers.imap_session import Session, refused
 from stratamail.shadow.view import View
+
+AT_ONCE = 256 * 1024
+"""Octets that are handed to the transport before the client has to take some."""
 
 
 def attribute(view: View, item: str, i: int) -> bytes:
@@ -30,11 +35,9 @@ def attribute(view: View, item: str, i: int) -> bytes:
     return b"RFC822.SIZE %d" % view.size(i)
 
 
-def kept_item(item: str, found: bytes | None) -> bytes | None:
+def kept_item(item: str, found: bytes | None) -> bytes:
     """An item that is kept once made; a preview that is not at hand is NIL (RFC 8970 section 3.2)."""
-    if item == LAZY:
-        return b"PREVIEW " + (b"NIL" if found is None else found)
-    return None if found is None else item.encode("ascii") + b" " + found
+    return ("PREVIEW" if item == LAZY else item).encode("ascii") + b" " + (b"NIL" if found is None else found)
 
 
 class Rows:
@@ -48,21 +51,24 @@ class Rows:
 
     async def write(self, indexes: list[int], marked: frozenset[int]) -> int:
         """Writes the responses of a batch; how many messages were gone. ``marked`` UIDs have just become seen."""
-        found = await self._gather([self._view.uids[i] for i in indexes])
-        missing = 0
+        uids = [self._view.uids[i] for i in indexes]
+        found = await self._gather(uids)
+        missing = found.missing(uids)
         out: list[bytes] = []
-        for i in indexes:
-            if self._view.uids[i] in found.unknown:
+        octets = 0
+        for i, uid in zip(indexes, uids, strict=True):
+            if uid in missing or uid in found.unknown:
                 continue
-            row = self._row(i, found, self._view.uids[i] in marked)
-            if row is None:
-                missing += 1
-            else:
-                out += row
-        for start in range(0, len(out), 1000):
-            self._session.write(b"".join(out[start : start + 1000]))
+            for piece in self._row(i, uid, found, uid in marked):
+                out.append(piece)
+                octets += len(piece)
+                if octets >= AT_ONCE:
+                    self._session.write(b"".join(out))
+                    out, octets = [], 0
+                    await self._session.link.drain()
+        self._session.write(b"".join(out))
         await self._session.link.drain()
-        return missing
+        return len(missing)
 
     async def _gather(self, uids: list[int]) -> Contents:
         view, wanted = self._view, self._wanted
@@ -79,37 +85,28 @@ class Rows:
         self.unknown += len(found.unknown)
         return found
 
-    def _row(self, i: int, found: Contents, marked: bool) -> list[bytes] | None:
-        """One response in pieces, None when the message is gone."""
-        uid = self._view.uids[i]
-        out = [b"* %d FETCH (" % (i + 1)]
+    def _row(self, i: int, uid: int, found: Contents, marked: bool) -> Iterator[bytes]:
+        """One response in pieces."""
+        before = b"* %d FETCH (" % (i + 1)
         for item in self._wanted.items:
-            if isinstance(item, Section):
-                text = self._section(item, uid, found)
-            elif item in RENDERED:
-                text = kept_item(item, found.kept[item].get(uid))
-            elif item == "EMAILID":
-                name = found.email_ids.get(uid)
-                text = None if name is None else b"EMAILID (%b)" % name
-            else:
-                text = attribute(self._view, item, i)
-            if text is None:
-                return None
-            out += (text, b" ")
+            yield before + self._item(i, uid, item, found)
+            before = b" "
         if marked:
             for item in self._session.told_of_flags:
                 if item not in self._wanted.items:
-                    out += (attribute(self._view, item, i), b" ")
-        out[-1] = b")\r\n"
-        return out
+                    yield b" " + attribute(self._view, item, i)
+        yield b")\r\n"
 
-    @staticmethod
-    def _section(item: Section, uid: int, found: Contents) -> bytes | None:
-        content = found.data.get(uid)
-        if content is None and body.header_only(item):
-            content = found.headers.get(uid)
-        if content is None:
-            return None
+    def _item(self, i: int, uid: int, item: str | Section, found: Contents) -> bytes:
+        if isinstance(item, str):
+            if item in RENDERED:
+                return kept_item(item, found.kept[item].get(uid))
+            if item == "EMAILID":
+                return b"EMAILID (%b)" % found.email_ids[uid]
+            return attribute(self._view, item, i)
         if item.kind != "BODY":
             return body.binary(item, found.decoded[uid, item.part])
+        content = found.data.get(uid)
+        if content is None:
+            content = found.headers[uid]
         return body.item(item, body.extract(content, found.trees.get(uid), item))
