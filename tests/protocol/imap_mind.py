@@ -56,6 +56,10 @@ class Mind:
             self.highest = self._seen
         self._told, self._seen = None, 0
 
+    def forget_command(self) -> None:
+        """The connection broke before a command's end: what it brought does not count."""
+        self._told, self._seen = None, 0
+
     def closed(self) -> None:
         """The folder is not selected any more; what was known of it stays known."""
         self.numbers = []

@@ -171,7 +171,7 @@ class Session:
         self.client.lose()
         self.idling = False
         self.mind.closed()
-        self.mind._told, self.mind._seen = None, 0
+        self.mind.forget_command()
         self._connect()
 
     def settle(self) -> dict[int, frozenset[str]]:
