@@ -41,7 +41,8 @@ CREATE TABLE cache (
 
 # what each version adds to the one before it
 _UPGRADES = {
-    # marks are trimmed from the lowest number on: when the first is missing, older expunges are forgotten
+    # marks are trimmed from the lowest number on: when the first is missing, older expunges are forgotten;
+    # what was rendered is rendered anew, since headers and structures are read better now
     2: """
 ALTER TABLE messages ADD COLUMN saved INTEGER NOT NULL DEFAULT 0;
 UPDATE messages SET saved = date;
@@ -51,7 +52,8 @@ UPDATE folders SET unmarked = modseq WHERE (SELECT min(number) FROM marks) > 1;
 UPDATE folders SET use = '\\' || name WHERE name IN ('Archive', 'Drafts', 'Junk', 'Sent', 'Trash');
 ALTER TABLE folders ADD COLUMN seen TEXT NOT NULL DEFAULT '';
 CREATE INDEX marks_folder ON marks (folder, modseq);
-CREATE TABLE summaries (folder INTEGER, uid INTEGER, data BLOB NOT NULL, PRIMARY KEY (folder, uid)) WITHOUT ROWID
+CREATE TABLE summaries (folder INTEGER, uid INTEGER, data BLOB NOT NULL, PRIMARY KEY (folder, uid)) WITHOUT ROWID;
+DELETE FROM cache
 """
 }
 
