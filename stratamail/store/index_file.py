@@ -52,8 +52,8 @@ UPDATE folders SET unmarked = modseq WHERE (SELECT min(number) FROM marks) > 1;
 UPDATE folders SET use = '\\' || name WHERE name IN ('Archive', 'Drafts', 'Junk', 'Sent', 'Trash');
 ALTER TABLE folders ADD COLUMN seen TEXT NOT NULL DEFAULT '';
 CREATE INDEX marks_folder ON marks (folder, modseq);
-CREATE TABLE summaries (folder INTEGER, uid INTEGER, data BLOB NOT NULL, PRIMARY KEY (folder, uid)) WITHOUT ROWID;
-DELETE FROM cache
+DELETE FROM cache;
+CREATE TABLE summaries (folder INTEGER, uid INTEGER, data BLOB NOT NULL, PRIMARY KEY (folder, uid)) WITHOUT ROWID
 """
 }
 
