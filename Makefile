@@ -10,7 +10,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 # two of them come without the modules that they need for TLS and for PLAIN
 PEERS := postfix swaks libnet-ssleay-perl isync libsasl2-modules mutt alpine curl dovecot-imapd gcc libc6-dev \
-  offlineimap3 getmail6 fetchmail openssl
+  offlineimap3 getmail6 fetchmail
 # while it says 101, what is installed does not start as a service of this machine
 POLICY := /usr/sbin/policy-rc.d
 export DEBIAN_FRONTEND := noninteractive

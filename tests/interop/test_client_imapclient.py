@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from datetime import UTC, datetime
 
@@ -81,6 +82,14 @@ def test_special_folders_and_drafts(account: Account) -> None:
         assert row[b"RFC822"] == draft
         assert row[b"INTERNALDATE"].astimezone().timestamp() == when.timestamp()
     assert account.marked("Drafts") == {id_of(77): {"\\Draft", "\\Seen"}}
+
+
+def test_over_starttls_with_a_checked_certificate(account: Account) -> None:
+    trusted = ssl.get_server_certificate(("127.0.0.1", account.tls_port))
+    with IMAPClient("localhost", account.port, ssl=False, timeout=30) as client:
+        client.starttls(ssl.create_default_context(cadata=trusted))
+        client.login(account.user, account.password)
+        assert client.select_folder("INBOX")[b"EXISTS"] == 0
 
 
 def test_several_messages_in_one_append(account: Account) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 
 import pytest
@@ -18,15 +19,15 @@ COUNT = sized(200, 1_000)
 class Mbsync:
     """One local store; ``sync`` is one run over all folders."""
 
-    def __init__(self, account: Account, base: Path, *, tls: bool = False) -> None:
+    def __init__(self, account: Account, base: Path, *, kind: str = "None") -> None:
         self.local = base / "mail"
         self.local.mkdir(parents=True)
         self._config = base / "mbsyncrc"
-        port, kind = (account.tls_port, "IMAPS") if tls else (account.port, "None")
+        port = account.tls_port if kind == "IMAPS" else account.port
         certificate = ""
-        if tls:
+        if kind != "None":
             trusted = base / "trusted.pem"
-            trusted.write_text(run("openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-showcerts").decode())
+            trusted.write_text(ssl.get_server_certificate(("127.0.0.1", account.tls_port)))
             certificate = f"CertificateFile {trusted}\n"
         self._config.write_text(
             f"IMAPAccount far\nHost localhost\nPort {port}\nUser {account.user}\n"
@@ -162,10 +163,10 @@ def test_two_copies_of_one_mailbox_agree(account: Account, tmp_path: Path) -> No
     assert set(account.marked("Archive")) == {id_of(100), id_of(101)}
 
 
-def test_over_tls_with_a_checked_certificate(account: Account, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["IMAPS", "STARTTLS"])
+def test_over_tls_with_a_checked_certificate(account: Account, tmp_path: Path, kind: str) -> None:
     needs("mbsync")
-    needs("openssl")
     account.arrive(letters(3))
-    client = Mbsync(account, tmp_path, tls=True)
+    client = Mbsync(account, tmp_path, kind=kind)
     client.sync()
     alike(account, client, "INBOX")

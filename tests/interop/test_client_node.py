@@ -20,13 +20,13 @@ MODULES = ROOT / ".venv" / "clients"
 NODE = shutil.which("node") or shutil.which("node", path=str(Path(sys.executable).parent))
 
 
-def day(script: str, account: Account, tls: bool) -> Any:
+def day(script: str, account: Account, kind: str) -> Any:
     """What one script printed."""
     package = "imapflow" if "flow" in script else "imap"
     if NODE is None or not (MODULES / "node_modules" / package).is_dir():
         pytest.skip(f"{package} is not installed: make peers")
-    port = account.tls_port if tls else account.port
-    words = (NODE, str(SCRIPTS / script), str(port), account.user, account.password, "tls" if tls else "")
+    port = account.tls_port if kind == "tls" else account.port
+    words = (NODE, str(SCRIPTS / script), str(port), account.user, account.password, kind)
     return json.loads(run(*words, cwd=MODULES))
 
 
@@ -43,10 +43,10 @@ def after(account: Account) -> None:
     assert not any("ln" in name for name in account.folders())
 
 
-@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
-def test_imapflow(far: Far, account: Account, tls: bool) -> None:
+@pytest.mark.parametrize("kind", ["plain", "tls", "starttls"])
+def test_imapflow(far: Far, account: Account, kind: str) -> None:
     account.arrive(letters(6))
-    out = day("imapflow.mjs", account, tls)
+    out = day("imapflow.mjs", account, kind)
     assert {"CONDSTORE", "QRESYNC", "MOVE", "UIDPLUS", "SPECIAL-USE"} <= set(out["capabilities"])
     assert {"\\Drafts": "Drafts", "\\Sent": "Sent", "\\Trash": "Trash"}.items() <= out["special"].items()
     assert out["inbox"] == {"messages": 6, "unseen": 6, "uidNext": 7}
@@ -72,10 +72,10 @@ def test_imapflow(far: Far, account: Account, tls: bool) -> None:
     after(account)
 
 
-@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
-def test_node_imap(account: Account, tls: bool) -> None:
+@pytest.mark.parametrize("kind", ["plain", "tls", "starttls"])
+def test_node_imap(account: Account, kind: str) -> None:
     account.arrive(letters(6))
-    out = day("node-imap.cjs", account, tls)
+    out = day("node-imap.cjs", account, kind)
     assert {"\\Drafts": "Drafts", "\\Sent": "Sent", "\\Trash": "Trash"}.items() <= out["special"].items()
     assert out["total"] == 6
     assert out["keywords"] is True

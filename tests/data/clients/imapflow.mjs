@@ -1,4 +1,5 @@
-// A scripted day of imapflow: arguments port, user, password. Prints one JSON object; exits with 1 and a reason on stderr.
+// A scripted day of imapflow: arguments port, user, password, plain, tls or starttls.
+// Prints one JSON object; exits with 1 and a reason on stderr.
 
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -8,7 +9,7 @@ const { ImapFlow } = createRequire(join(process.cwd(), 'x'))('imapflow');
 const [port, user, pass, secure] = process.argv.slice(2);
 const client = new ImapFlow({
     host: '127.0.0.1', port: Number(port), secure: secure === 'tls', tls: { rejectUnauthorized: false },
-    auth: { user, pass }, logger: false, doSTARTTLS: false, qresync: true
+    auth: { user, pass }, logger: false, doSTARTTLS: secure === 'starttls', qresync: true
 });
 const events = [];
 client.on('error', error => { console.error(error); process.exit(1); });
@@ -83,7 +84,7 @@ const heard = new Promise((resolve, reject) => {
 });
 const idling = client.idle();
 const other = new ImapFlow({ host: '127.0.0.1', port: Number(port), secure: secure === 'tls',
-    tls: { rejectUnauthorized: false }, auth: { user, pass }, logger: false, doSTARTTLS: false });
+    tls: { rejectUnauthorized: false }, auth: { user, pass }, logger: false, doSTARTTLS: secure === 'starttls' });
 await other.connect();
 await other.append('INBOX', 'Subject: pushed\r\nMessage-ID: <pushed@clients.example>\r\n\r\nx\r\n');
 out.heard = await heard;
