@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 from attrs import frozen
 
@@ -42,7 +43,8 @@ def pair(path: Path, bodies: dict[str, bytes]) -> Iterator[Pair]:
     """``path`` is an empty folder for this server's state. Dovecot reads the same files from a Maildir, with the same
     times and UIDs."""
     house = House(path)
-    with Dovecot() as peer:
+    # its days are those of the machine's zone, this server's those of UTC
+    with patch.dict(os.environ, TZ="UTC"), Dovecot() as peer:
         maildir = peer.base / "home" / "Maildir"
         for name in ("", "cur", "new", "tmp"):
             (maildir / name).mkdir()
