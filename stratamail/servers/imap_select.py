@@ -79,8 +79,9 @@ def _opened(view: View) -> bytes:
         render_flags(view),
         b"* %d EXISTS\r\n* %d RECENT\r\n" % (view.exists, view.recent),
     ]
-    if view.first_unseen:
-        lines.append(render.condition("*", "OK", "First unseen", f"UNSEEN {view.first_unseen}"))
+    unseen = view.first_unseen
+    if unseen is not None:
+        lines.append(render.condition("*", "OK", "First unseen", f"UNSEEN {unseen}"))
     lines.append(render.condition("*", "OK", "UIDs valid", f"UIDVALIDITY {view.uidvalidity}"))
     lines.append(render.condition("*", "OK", "Object", f"MAILBOXID {mailbox_id(view.uidvalidity)}"))
     lines.append(render.condition("*", "OK", "Predicted next UID", f"UIDNEXT {view.uidnext}"))

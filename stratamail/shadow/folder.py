@@ -5,6 +5,7 @@ Touches no disk. Everything here happens in the reactor's thread.
 
 from __future__ import annotations
 
+import sys
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
@@ -19,6 +20,8 @@ from stratamail.store.index import KEYWORDS, Columns
 from stratamail.store.mailbox_values import Added, Change, Flagged, Keywords, Loaded, Removed
 
 _log = Logger()
+_LOWEST = 0 if sys.byteorder == "little" else 7
+_SEEN = bytes(byte & maildir.SEEN for byte in range(256))
 _SYSTEM = [(bit, name) for name, bit in maildir.BUILT_IN.items()]
 
 
@@ -68,8 +71,18 @@ class Folder:
     @property
     def unseen(self) -> int:
         if self._unseen is None:
-            self._unseen = sum(not flags & maildir.SEEN for flags in self.columns.flags)
+            self._unseen = self._read().count(b"\0")
         return self._unseen
+
+    @property
+    def first_unseen(self) -> int | None:
+        """Where the first message without \\Seen stands."""
+        found = self._read().find(b"\0") if self.unseen else -1
+        return None if found < 0 else found
+
+    def _read(self) -> bytes:
+        """A byte for each message, zero when it is unseen: no loop over messages holds up the reactor."""
+        return self.columns.flags.tobytes()[_LOWEST :: self.columns.flags.itemsize].translate(_SEEN)
 
     def release(self) -> None:
         """Give back the memory that can be filled again."""

@@ -9,7 +9,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from stratamail.shadow.folder import Folder, without
 from stratamail.shadow.updates import Exists, Expunged, Flags, Update
@@ -54,7 +54,7 @@ class Picture:
         # ranges of UIDs, first and last, that this session was the first to see
         self._recent: list[tuple[int, int]] = []
         # columns put together while an expunge waits to be told
-        self._mixed: dict[str, tuple[int, list[int]]] = {}
+        self._mixed: dict[str, tuple[int, Any]] = {}
         self._note_recent(self.uids, 0)
         folder.watchers.append(self)
 
@@ -154,21 +154,33 @@ class Picture:
 
     def bases(self) -> list[str]:
         """Those of all messages in view, by index."""
-        if self._columns is self.folder.columns:
-            return self._columns.bases[: len(self.uids)]
-        return [self.base(i) for i in range(len(self.uids))]
+        bases: list[str] = self._whole("bases")
+        return bases
 
     def column(self, name: str) -> Sequence[int]:
         """ "flags" (bits), "modseqs", "sizes", "dates" or "saves" of all messages in view, by index."""
-        columns = self.folder.columns
-        if self._columns is columns:
-            whole: array[int] = getattr(columns, name)
-            return whole[: len(self.uids)]
+        column: array[int] = self._whole(name)
+        return column
+
+    def _whole(self, name: str) -> Any:
+        now = getattr(self.folder.columns, name)
+        if self._columns is self.folder.columns:
+            return now[: len(self.uids)]
         kept = self._mixed.get(name)
         if kept is None or kept[0] != self.folder.version:
-            found = (self._at(i) for i in range(len(self.uids)))
-            kept = self._mixed[name] = (self.folder.version, [getattr(columns, name)[at] for columns, at in found])
+            kept = self._mixed[name] = self.folder.version, self._merged(getattr(self._columns, name), now)
         return kept[1]
+
+    def _merged(self, old: Any, now: Any) -> Any:
+        """A column of now, with the old values of what is gone and still counted, in the order of the client."""
+        out = now[:0]
+        start = taken = 0
+        for gone in sorted(i for i in map(self.position, self._removed) if i is not None):
+            out += now[taken : taken + gone - start]
+            taken += gone - start
+            out.append(old[gone])
+            start = gone + 1
+        return out + now[taken : taken + len(self.uids) - start]
 
     def is_recent(self, uid: int) -> bool:
         return any(first <= uid <= last for first, last in self._recent)

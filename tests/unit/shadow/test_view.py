@@ -244,6 +244,10 @@ class Sessions(RuleBasedStateMachine):
         for client in self.clients:
             assert client.uids == list(client.view.uids)
             assert [client.view.row(i).uid for i in range(client.view.exists)] == client.uids
+            assert list(client.view.column("flags")) == [client.view.bits(i) for i in range(client.view.exists)]
+            assert list(client.view.column("modseqs")) == [client.view.modseq(i) for i in range(client.view.exists)]
+            unseen = [i + 1 for i in range(client.view.exists) if not client.view.bits(i) & 1]
+            assert client.view.first_unseen == (unseen[0] if unseen else None)
         columns = self.rig.mailboxes.load(ADDRESS, "INBOX").columns
         folder = self.clients[0].view.folder
         assert list(folder.columns.uids) == list(columns.uids)
