@@ -20,7 +20,7 @@ from stratamail.mail.reply import DiskFull
 from stratamail.shadow import reading
 from stratamail.shadow.folder import Folder
 from stratamail.shadow.outside import Outside
-from stratamail.shadow.view import SLICE, Row, View
+from stratamail.shadow.view import Row, View
 from stratamail.store import foldertree, maildir
 from stratamail.store.findable import Findable
 from stratamail.store.mailbox_values import Appended, Arrival, Change, FolderInfo, MailboxError, Status
@@ -105,11 +105,6 @@ class Box:
 
     async def rename(self, old: str, new: str) -> None:
         await self._files(self._workers.mailboxes.rename, old, new)
-        if maildir.canonical(old) == maildir.INBOX:
-            folder = await self._folder(maildir.INBOX)
-            uids = list(folder.columns.uids)
-            for start in range(0, len(uids), SLICE):
-                await self.within(folder, "move", uids[start : start + SLICE], new)
 
     async def subscribe(self, name: str) -> None:
         await self._files(self._workers.mailboxes.subscribe, name, True)

@@ -10,7 +10,7 @@ import os
 import shutil
 from collections.abc import Callable
 
-from stratamail.store import maildir
+from stratamail.store import durable, maildir
 from stratamail.store.index import Folder, Index
 from stratamail.store.mailbox_values import FolderInfo, MailboxError
 
@@ -31,6 +31,8 @@ SPECIAL_USE = {
 }
 """RFC 6154, of the names that every mailbox has at first."""
 
+EMPTYING = "emptying"
+"""In the index: the folder that takes over INBOX's files, until it has."""
 _ASIDE = "deleted."
 
 
@@ -80,6 +82,15 @@ def usual_use(index: Index, name: str) -> str:
     return "" if taken else use
 
 
+def hand_over(root: str, path: str) -> list[str]:
+    """Make INBOX's ``new`` and ``cur`` those of another folder; the directories whose entries changed."""
+    os.makedirs(path, 0o700, exist_ok=True)
+    for sub in ("new", "cur"):
+        os.rename(os.path.join(root, sub), os.path.join(path, sub))
+        os.mkdir(os.path.join(root, sub), 0o700)
+    return [root, path, *maildir.make(path)]
+
+
 def sweep(root: str) -> None:
     """Remove what deleted folders left; takes long for many messages, and may run in any thread."""
     below = os.path.join(root, "tmp")
@@ -89,11 +100,13 @@ def sweep(root: str) -> None:
 
 
 class Tree:
-    """The folders of one mailbox. ``touched`` collects changed directories, ``gone`` the names that sessions lose."""
+    """The folders of one mailbox. ``touched`` collects changed directories, ``gone`` the names that sessions lose;
+    ``emptied`` has the UIDs that left INBOX, and the mod-sequence of that."""
 
     def __init__(self, index: Index, root: str, draw_uidvalidity: Callable[[], int]) -> None:
         self.touched: set[str] = set()
         self.gone: list[str] = []
+        self.emptied: tuple[list[int], int] | None = None
         self._index = index
         self._root = root
         self._draw = draw_uidvalidity
@@ -161,6 +174,38 @@ class Tree:
             os.rename(self._path(source), self._path(target))
             self.gone.append(source)
         self.touched.add(self._root)
+
+    def empty_inbox(self, new: str) -> None:
+        """RENAME of INBOX (RFC 3501 section 6.3.5): its messages are those of a new folder, and INBOX goes on, empty.
+        Whole or not at all, whatever number of messages; its children stay."""
+        new = checked(new)
+        index = self._index
+        inbox = index.folders[maildir.INBOX]
+        if new in index.folders or any(new in parents(name) for name in index.folders):
+            raise MailboxError("The new name is taken", "ALREADYEXISTS")
+        missing = [parent for parent in parents(new) if parent not in index.folders]
+        if len(index.folders) + len(missing) >= MOST:
+            raise MailboxError("There are too many mailboxes", "LIMIT")
+        for name in [*missing, new]:
+            self._clear(name)
+        for name in missing:
+            self.touched.update(maildir.make(self._path(name)))
+        uids = index.since(inbox, 1)
+        index.reserve(inbox)
+        with index.change(durable=True):
+            for name in missing:
+                index.create(name, self._draw())
+            folder = index.part(inbox, new, self._draw())
+            index.set_meta(EMPTYING, folder.id)
+        self.emptied = uids, index.folders[maildir.INBOX].modseq
+        self.touched.update(hand_over(self._root, self._path(new)))
+        # from here on no repair has to tell whose the files are
+        for path in (self._root, self._path(new)):
+            durable.sync_folder(path)
+        with index.change():
+            index.set_meta(EMPTYING, 0)
+        for one in (folder, index.folders[maildir.INBOX]):
+            one.seen, one.doubtful = maildir.stamp(self._path(one.name)), True
 
     def _moving(self, old: str) -> list[Folder]:
         folders = [

@@ -62,6 +62,31 @@ class Index(IndexFile):
         folder.name = name
         self.folders[name] = folder
 
+    def part(self, folder: Folder, name: str, uidvalidity: int) -> Folder:
+        """Give all messages of a folder to a new one, under their UIDs; the folder goes on, empty, with the UIDs and
+        keywords that come next. Gives the new one. Within a transaction, with one mod-sequence reserved."""
+        self._marked = True
+        old_name, old_uidvalidity = folder.name, folder.uidvalidity
+        self.rename(folder, name)
+        folder.uidvalidity = uidvalidity
+        self._db.execute("UPDATE folders SET uidvalidity=? WHERE id=?", (uidvalidity, folder.id))
+        left = self.create(old_name, old_uidvalidity)
+        left.uidnext = left.recent = folder.uidnext
+        left.reserved = folder.reserved
+        left.keywords = list(folder.keywords)
+        # what left is not remembered by names: they live on
+        left.unmarked = self.next_modseq(left)
+        self.save(left)
+        self._db.execute(
+            "UPDATE folders SET reserved=?, unmarked=? WHERE id=?", (left.reserved, left.unmarked, left.id)
+        )
+        self._db.execute(
+            "INSERT INTO keywords (folder, bit, name) SELECT ?, bit, name FROM keywords WHERE folder=?",
+            (left.id, folder.id),
+        )
+        self._db.execute("UPDATE marks SET folder=? WHERE folder=?", (left.id, folder.id))
+        return folder
+
     def subscriptions(self) -> set[str]:
         return {name for (name,) in self._db.execute("SELECT name FROM subscriptions")}
 

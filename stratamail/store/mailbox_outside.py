@@ -64,7 +64,8 @@ class MailboxOutside(MailboxAccess):
 
     # one folder
 
-    def _look_at(self, address: str, index: Index, folder: Folder) -> bool:
+    def _look_at(self, address: str, index: Index, folder: Folder, removing: bool = True) -> bool:
+        """Without ``removing`` only what is there is taken note of, not what is gone."""
         path = self._files.path(address, folder)
         stamp = maildir.stamp(path)
         if not stamp:
@@ -92,13 +93,22 @@ class MailboxOutside(MailboxAccess):
             again = {one.base: one for one in _scan(path)}
             moved += [(uid, again[base]) for uid, base in missing if base in again]
             gone = [uid for uid, base in missing if base not in again]
-        unsettled = self._settle(address, index, folder, moved, gone, found.values())
+        if gone and removing:
+            self._look_elsewhere(address, index, folder)
+        unsettled = self._settle(address, index, folder, moved, gone if removing else (), found.values())
         folder.doubtful = False
-        if unsettled:
+        if unsettled or (gone and not removing):
             folder.seen = ""
-        elif maildir.stamp(path) == stamp or moved or found:
+        elif moved or found or maildir.stamp(path) == stamp:
             folder.seen = maildir.stamp(path)
         return bool(unsettled)
+
+    def _look_elsewhere(self, address: str, index: Index, folder: Folder) -> None:
+        """Before messages of a folder are believed gone: what was moved is taken in where it is now, as their copy. (A
+        name that is marked before its file is known elsewhere would not outlive a crash there.)"""
+        for other in list(index.folders.values()):
+            if other is not folder:
+                self._look_at(address, index, other, removing=False)
 
     def _noticed(self, address: str, index: Index, name: str, entries: Mapping[str, int]) -> dict[str, int]:
         folder = index.folders.get(maildir.canonical(name))
@@ -132,6 +142,8 @@ class MailboxOutside(MailboxAccess):
             else:
                 there = [name for name in names if os.path.lexists(f"{path}/{name}")]
                 strangers += [_parsed(name, entries[name]) for name in there[-1:]]
+        if gone:
+            self._look_elsewhere(address, index, folder)
         if moved or gone or strangers:
             later.update((one.below, 0) for one in self._settle(address, index, folder, moved, gone, strangers))
         if not later and folder.seen != stamp:
@@ -297,6 +309,9 @@ class MailboxOutside(MailboxAccess):
                 renamed.append((owner, name))
                 fresh.remove(name)
         if lost or fresh:
+            for folder in index.folders.values() if missing else ():
+                if folder.name in on_disk:
+                    self._look_at(address, index, folder, removing=False)
             with index.change(durable=bool(lost)):
                 for folder, name in renamed:
                     index.rename(folder, name)

@@ -17,7 +17,7 @@ from stratamail.store.index import count as count_index
 from stratamail.store.layout import Layout
 from stratamail.store.mailbox_reading import MailboxReading
 from stratamail.store.mailbox_sharing import MailboxSharing
-from stratamail.store.mailbox_values import Arrival, FolderInfo, MailboxError, Replaced
+from stratamail.store.mailbox_values import Arrival, FolderInfo, MailboxError, Removed, Replaced
 
 __all__ = ["Arrival", "MailboxError", "Mailboxes", "count_messages"]
 
@@ -53,10 +53,9 @@ class Mailboxes(MailboxSharing, MailboxReading):
         self._tree(address, lambda tree: tree.delete(name))
 
     def rename(self, address: str, old: str, new: str) -> None:
-        """Children move along. INBOX stays (RFC 3501 section 6.3.5): the new folder is made, and whoever asks moves the
-        messages, a few at a time."""
+        """Children move along. INBOX itself stays, empty (RFC 3501 section 6.3.5): sessions hear its messages go."""
         if maildir.canonical(old) == maildir.INBOX:
-            self.create(address, new)
+            self._tree(address, lambda tree: tree.empty_inbox(new))
         else:
             self._tree(address, lambda tree: tree.rename(old, new))
 
@@ -84,6 +83,8 @@ class Mailboxes(MailboxSharing, MailboxReading):
                     self._files.touch(address, path)
                 for gone in tree.gone:
                     self.listener(address, gone, Replaced())
+                if tree.emptied is not None:
+                    self.listener(address, maildir.INBOX, Removed(tuple(tree.emptied[0]), tree.emptied[1]))
 
         return self._run(address, run)
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from stratamail.mail.reply import DiskFull
-from stratamail.store import durable, maildir
+from stratamail.store import durable, foldertree, maildir
 from stratamail.store.index import Corrupt, Index, corrupt
 from stratamail.store.layout import Layout
 from stratamail.store.mailbox_values import MailboxError
@@ -112,7 +112,7 @@ class OpenIndexes:
         index = Index(self._path(address))
         index.used = time.monotonic()
         try:
-            if index.meta("epoch") != self._epoch:
+            if index.meta("epoch") != self._epoch or index.meta(foldertree.EMPTYING):
                 if not index.fresh:
                     index.check()
                 mender = Reconciler(index, root, self._draw, self._seq_of, self._layout.message)

@@ -44,6 +44,7 @@ class Reconciler:
         with index.change():
             index.skip_reserved()
             index.trim_marks()
+        self._finish_emptying()
         self._finish_renames()
         foldertree.sweep(self._root)
         on_disk = maildir.folders(self._root)
@@ -58,6 +59,23 @@ class Reconciler:
                         index.subscribe(name, True)
         for folder in list(index.folders.values()):
             self._folder(folder)
+
+    def _finish_emptying(self) -> None:
+        """A rename of INBOX that was cut is in the index already: the new folder gets its files."""
+        index = self._index
+        for folder in index.folders.values():
+            if folder.id != index.meta(foldertree.EMPTYING):
+                continue
+            path = os.path.join(self._root, maildir.directory(folder.name))
+            self.touched.update(maildir.make(path))
+            for base, _, below in list(maildir.scan(self._root)):
+                entry = index.by_base(base)
+                if entry is not None and entry[0] == folder.id:
+                    os.rename(os.path.join(self._root, below), os.path.join(path, below))
+                    self.touched.update(os.path.join(at, os.path.dirname(below)) for at in (self._root, path))
+        if index.meta(foldertree.EMPTYING):
+            with index.change():
+                index.set_meta(foldertree.EMPTYING, 0)
 
     def _finish_renames(self) -> None:
         """A rename that was cut is in the index already: the directory with the folder's messages gets its new name."""

@@ -75,7 +75,9 @@ class Story:
 
     def step(self) -> None:
         mailboxes = self.boxes.mailboxes
-        what = self.random.choice(["deliver", "deliver", "flags", "move", "copy", "expunge", "rename", "delete"])
+        what = self.random.choice(
+            ["deliver", "deliver", "flags", "move", "copy", "expunge", "rename", "delete", "empty", "tool"]
+        )
         folder = self.random.choice(FOLDERS)
         if what == "deliver":
             self.under_way = [self.boxes.arrival() for _ in range(self.random.randint(1, 3))]
@@ -87,6 +89,12 @@ class Story:
             if not any(each.name == "Moved" for each in mailboxes.folders(ADDRESS)):
                 mailboxes.create(ADDRESS, "Moved/x")
             mailboxes.rename(ADDRESS, "Moved", f"Moved{self.random.randint(1, 10**9)}")
+            return
+        if what == "empty":
+            mailboxes.rename(ADDRESS, "INBOX", f"Old{self.random.randint(1, 10**9)}")
+            return
+        if what == "tool":
+            self.another_tool(folder)
             return
         if what == "delete":
             try:
@@ -111,6 +119,23 @@ class Story:
             mailboxes.expunge(ADDRESS, folder)
             self.removed |= self.removing
             self.removing = set()
+
+    def another_tool(self, folder: str) -> None:
+        """Removes, moves or marks a file."""
+        path = os.path.join(self.boxes.root, maildir.directory(folder))
+        found = sorted(below for _, _, below in maildir.scan(path))
+        if not found:
+            return
+        below = self.random.choice(found)
+        base, flags = maildir.parse(below.partition("/")[2])
+        what = self.random.choice(["rm", "mv", "flag"])
+        if what == "rm":
+            self.removed.add(maildir.message_id(base))
+            os.unlink(os.path.join(path, below))
+        else:
+            other = path if what == "flag" else os.path.join(self.boxes.root, ".Archive")
+            target = os.path.join(other, maildir.relative(base, flags ^ maildir.FLAGGED))
+            os.rename(os.path.join(path, below), target)
 
     def check(self) -> None:
         """After a restart and its replay."""

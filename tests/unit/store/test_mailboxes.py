@@ -279,13 +279,51 @@ def test_rename_refusals(boxes: Boxes) -> None:
         assert refused.value.code == code
 
 
-def test_rename_of_inbox_makes_the_other_folder_and_inbox_stays(boxes: Boxes) -> None:
-    boxes.deliver(2)
+def test_rename_of_inbox_leaves_it_empty_and_going_on(boxes: Boxes) -> None:
+    boxes.deliver(3)
     boxes.mailboxes.create(ADDRESS, "INBOX/sub")
-    boxes.mailboxes.rename(ADDRESS, "inbox", "old")
-    assert boxes.uids() == [1, 2]
-    assert boxes.uids("old") == []
+    boxes.mailboxes.set_flags(ADDRESS, "INBOX", [1, 2], "+", ["$label", "\\Deleted"])
+    boxes.mailboxes.expunge(ADDRESS, "INBOX", [1])
+    before = boxes.mailboxes.load(ADDRESS, "INBOX")
+    boxes.heard.clear()
+    boxes.mailboxes.rename(ADDRESS, "inbox", "old/mail")
+    moved = boxes.mailboxes.load(ADDRESS, "old/mail")
+    assert (moved.columns.uids, moved.columns.flags) == (before.columns.uids, before.columns.flags)
+    assert moved.uidvalidity != before.uidvalidity
+    assert moved.keywords == ("$label",)
+    after = boxes.mailboxes.load(ADDRESS, "INBOX")
+    assert (after.uidvalidity, after.uidnext, list(after.columns.uids)) == (before.uidvalidity, 4, [])
+    assert [told for told in boxes.heard if isinstance(told[2], Removed)] == [
+        (ADDRESS, "INBOX", Removed((2, 3), after.modseq))
+    ]
+    assert after.modseq > before.modseq
+    # what left is not remembered by UID: a client compares all that it has
+    assert boxes.mailboxes.vanished(ADDRESS, "INBOX", before.modseq)[1] is False
+    assert len(boxes.files(".old.mail")) == 2
+    assert boxes.files() == set()
+    boxes.deliver(1)
+    assert boxes.uids() == [4]
     assert "INBOX/sub" in {folder.name for folder in boxes.mailboxes.folders(ADDRESS)}
+    boxes.reopen(unclean=True)
+    assert (boxes.uids(), boxes.uids("old/mail")) == ([4], [2, 3])
+
+
+def test_rename_of_inbox_takes_no_name_that_is_taken(boxes: Boxes) -> None:
+    boxes.deliver(1)
+    with pytest.raises(MailboxError) as refused:
+        boxes.mailboxes.rename(ADDRESS, "INBOX", "Sent")
+    assert refused.value.code == "ALREADYEXISTS"
+    assert boxes.uids() == [1]
+
+
+def test_rename_of_inbox_that_fails_is_finished_at_the_next_use(boxes: Boxes, monkeypatch: pytest.MonkeyPatch) -> None:
+    boxes.deliver(2)
+    with monkeypatch.context() as patch:
+        patch.setattr(foldertree, "hand_over", lambda root, path: 1 // 0)
+        with pytest.raises(ZeroDivisionError):
+            boxes.mailboxes.rename(ADDRESS, "INBOX", "old")
+    assert (boxes.uids(), boxes.uids("old")) == ([], [1, 2])
+    assert len(boxes.files(".old")) == 2
 
 
 def test_what_a_deleted_folder_leaves_is_swept(boxes: Boxes) -> None:

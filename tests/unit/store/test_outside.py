@@ -118,6 +118,29 @@ def test_a_message_moved_to_another_folder_gets_a_name_and_uid_of_its_own_there(
     agree(boxes, "Archive")
 
 
+def test_a_move_by_another_tool_outlives_a_crash_whichever_folder_is_looked_at_first(boxes: Boxes) -> None:
+    boxes.deliver(2)
+    boxes.mailboxes.set_flags(ADDRESS, "INBOX", [1, 2], "+", ["$label", "\\Seen"])
+    for base in bases(boxes):
+        os.rename(f"{boxes.root}/cur/{base}:2,S", f"{boxes.root}/.Archive/cur/{base}:2,S")
+    assert boxes.uids() == []
+    boxes.reopen(unclean=True)
+    assert len(boxes.uids("Archive")) == 2
+    assert boxes.uids() == []
+    assert boxes.mailboxes.load(ADDRESS, "Archive").keywords == ("$label",)
+
+
+def test_a_merge_of_folders_by_another_tool_outlives_a_crash(boxes: Boxes) -> None:
+    boxes.deliver(1)
+    boxes.mailboxes.move(ADDRESS, "INBOX", [1], "Archive")
+    [base] = bases(boxes, "Archive")
+    os.rename(f"{boxes.root}/.Archive/cur/{base}:2,", f"{boxes.root}/.Junk/cur/{base}:2,")
+    shutil.rmtree(f"{boxes.root}/.Archive")
+    boxes.mailboxes.folders(ADDRESS)
+    boxes.reopen(unclean=True)
+    assert len(boxes.uids("Junk")) == 1
+
+
 def test_a_message_moved_there_and_back_is_a_new_one(boxes: Boxes) -> None:
     boxes.deliver(1)
     [base] = bases(boxes)
