@@ -6,7 +6,8 @@ The answer about a whole folder is kept beside its headers until a message comes
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Sequence
+from bisect import bisect_left
+from collections.abc import Awaitable, Callable, Sequence
 
 from stratamail.imap import render
 from stratamail.imap.commands import Sort, Thread
@@ -14,7 +15,6 @@ from stratamail.imap.sets import SAVED, saved
 from stratamail.servers.imap_search import kept, names_modseq
 from stratamail.servers.imap_session import Done, Session, refused
 from stratamail.shadow.sorting import Criteria, by_columns, plain, sort
-from stratamail.shadow.summaries import Summaries
 from stratamail.shadow.threading import thread
 from stratamail.shadow.view import View
 
@@ -45,10 +45,9 @@ class SortCommands:
 
         def work() -> tuple[bytes, Sequence[int]]:
             """The response, and the UIDs that are told of."""
-            number = dict(zip(uids, range(1, len(uids) + 1), strict=True))
-            numbers = list(order) if command.uid else [number[uid] for uid in order]
+            numbers = list(order) if command.uid else _in_view(order, uids)
             told = order if returns is None else kept(order, returns)
-            modseq = max((column[number[uid] - 1] for uid in told), default=None) if modseqs else None
+            modseq = max((column[n - 1] for n in _in_view(told, uids)), default=None) if modseqs else None
             if returns is None:
                 return render.search(numbers, modseq, b"SORT"), told
             shown = returns - {"SAVE"}
@@ -65,13 +64,14 @@ class SortCommands:
         if names_modseq(command.key):
             session.enable_condstore()
         found = await refused(view.search(command.key))
-        summaries = await refused(view.folder.headers.summaries(view))
         uids, algorithm, by_uid = view.uids, command.algorithm, command.uid
 
-        def work() -> bytes:
-            return b" " + "".join(thread(summaries, algorithm, uids, found, by_uid)).encode("ascii")
+        async def work() -> bytes:
+            summaries = await refused(view.folder.headers.summaries(view))
+            threads: list[str] = await view.compute(thread, summaries, algorithm, uids, found, by_uid)
+            return b" " + "".join(threads).encode("ascii")
 
-        answer = await _kept(view, summaries, (algorithm, by_uid), found, work) if found else b""
+        answer = await _kept(view, (algorithm, by_uid), found, work) if found else b""
         await _write(session, b"* THREAD", answer)
         return Done("Thread completed", expunges=command.uid, shifts=False)
 
@@ -90,28 +90,24 @@ async def _sorted(view: View, criteria: Criteria, found: Sequence[int]) -> Seque
 async def _sort_answer(view: View, command: Sort, found: Sequence[int]) -> bytes:
     """The numbers, each behind a blank."""
     uids, by_uid, criteria = view.uids, command.uid, command.criteria
-    if plain(criteria):
+
+    async def work() -> bytes:
         order = await _sorted(view, criteria, found)
         answer: bytes = await view.compute(_numbers, order, uids, by_uid)
         return answer
-    summaries = await refused(view.folder.headers.summaries(view))
 
-    def work() -> bytes:
-        return _numbers(sort(summaries, criteria, uids, found), uids, by_uid)
-
-    return await _kept(view, summaries, (criteria, by_uid), found, work)
+    return await _kept(view, (criteria, by_uid), found, work)
 
 
-async def _kept(
-    view: View, summaries: Summaries, name: object, found: Sequence[int], work: Callable[[], bytes]
-) -> bytes:
-    """What ``work`` gives in the disk pool; an answer about all messages is kept while they are the same."""
-    uids, answers = view.uids, summaries.answers
+async def _kept(view: View, name: object, found: Sequence[int], work: Callable[[], Awaitable[bytes]]) -> bytes:
+    """What ``work`` gives; an answer about all messages is kept while they are the same."""
+    uids, answers = view.uids, view.folder.headers.answers
     if len(found) < len(uids):
-        part: bytes = await view.compute(work)
-        return part
-    known = answers.pop(name, None)
-    answer: bytes = known[1] if known is not None and known[0] is uids else await view.compute(work)
+        return await work()
+    view.box.in_use()
+    known = answers.get(name)
+    answer = known[1] if known is not None and known[0] is uids else await work()
+    answers.pop(name, None)
     answers[name] = (uids, answer)
     while len(answers) > ANSWERS_KEPT:
         del answers[next(iter(answers))]
@@ -120,10 +116,19 @@ async def _kept(
 
 def _numbers(order: Sequence[int], uids: array[int], by_uid: bool) -> bytes:
     if not by_uid:
-        number = dict(zip(uids, range(1, len(uids) + 1), strict=True))
-        order = [number[uid] for uid in order]
+        order = _in_view(order, uids)
     pieces = (order[i : i + NUMBERS_AT_ONCE] for i in range(0, len(order), NUMBERS_AT_ONCE))
     return "".join([" " + " ".join(map(str, piece)) for piece in pieces]).encode("ascii")
+
+
+def _in_view(some: Sequence[int], uids: array[int]) -> list[int]:
+    """The sequence numbers of UIDs in a view."""
+    if len(some) * 8 < len(uids):
+        return [bisect_left(uids, uid) + 1 for uid in some]
+    number: dict[int, int] = {}
+    for start in range(0, len(uids), NUMBERS_AT_ONCE):
+        number.update(zip(uids[start : start + NUMBERS_AT_ONCE], range(start + 1, len(uids) + 1), strict=False))
+    return [number[uid] for uid in some]
 
 
 async def _write(session: Session, head: bytes, answer: bytes) -> None:

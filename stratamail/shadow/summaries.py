@@ -33,8 +33,7 @@ class Summaries:
     """Columns by position, ascending UID. They only grow, in one thread at a time; positions of messages that are gone
     stay until :meth:`without` makes a copy. ``dates`` are seconds (UTC) of INTERNALDATE, ``sents`` of the Date field,
     or else of INTERNALDATE; ``days`` the written day of the Date field (``date.toordinal``), 0 without one; ``ids``
-    hashes of message ids, 0 for none; ``orders`` belongs to ``shadow.sorting``; ``answers`` are (UIDs in question,
-    answer) of questions about them all."""
+    hashes of message ids, 0 for none; ``orders`` belongs to ``shadow.sorting``."""
 
     def __init__(self) -> None:
         self.uids = array("I")
@@ -47,7 +46,6 @@ class Summaries:
         self.reference_ends = array("I")
         self.texts = {name: Texts() for name in TEXTS}
         self.orders: dict[Any, array[int]] = {}
-        self.answers: dict[Any, tuple[array[int], bytes]] = {}
         self._bits = array("I")
         # the positions whose field is longer than what is kept of it
         self._cut: dict[str, list[int]] = {name: [] for name in FIELDS}
@@ -187,15 +185,18 @@ class ViewLike(Protocol):
 
 
 class Headers:
-    """A folder's :class:`Summaries`, loaded when somebody asks."""
+    """A folder's :class:`Summaries`, loaded when somebody asks; ``answers`` are (UIDs in question, answer) of questions
+    about all messages, which do not change while these are the same."""
 
     def __init__(self) -> None:
         self.lock = DeferredLock()
         self.now: Summaries | None = None
+        self.answers: dict[Any, tuple[array[int], bytes]] = {}
 
     def release(self) -> None:
         """Give the memory back; the next use loads it again."""
         self.now = None
+        self.answers.clear()
 
     async def summaries(self, view: ViewLike) -> Summaries:
         """At least the messages that a view shows. One of them may be missing when it was expunged before others came
