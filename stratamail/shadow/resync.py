@@ -48,8 +48,7 @@ def vanished(uids: Sequence[int], uidnext: int, wanted: SequenceSet, above: int,
     gone: list[int] = []
     for low, high in spans:
         gone += expunged[bisect_left(expunged, low) : bisect_right(expunged, high)]
-    there = set(uids)
-    return compress(uid for uid in gone if uid not in there)
+    return compress(uid for uid in gone if bisect_left(uids, uid) == bisect_right(uids, uid))
 
 
 def _gaps(uids: Sequence[int], spans: Iterable[tuple[int, int]]) -> Iterable[tuple[int, int]]:

@@ -82,12 +82,16 @@ class View(Picture):
     ) -> str:
         """The UIDs of ``wanted`` that were expunged since the mod-sequence, as a set (RFC 7162 section 3.2.6); all that
         are gone when the folder does not remember that long. ``sample`` are numbers and UIDs that the client knows."""
+        if since >= self.folder.highestmodseq:
+            return ""
         uids, uidnext = self.uids, self.told_uidnext
         expunged, complete = await self.box.within(self.folder, "vanished", since)
         return str(await self.box.compute(_vanished, uids, uidnext, wanted, sample, expunged if complete else None))
 
     async def changed_since(self, spans: Sequence[range], modseq: int) -> list[range]:
         """The messages of these index ranges with a higher mod-sequence (RFC 7162 section 3.1.4.1)."""
+        if modseq >= self.folder.highestmodseq:
+            return []
         modseqs = self.column("modseqs")
         if len(modseqs) <= IN_REACTOR:
             return _changed(modseqs, spans, modseq)
