@@ -20,7 +20,7 @@ from tests.support.sizes import sized
 
 SEEDS: dict[str, list[bytes]] = {
     "conversation": [
-        b'\x07a LOGIN {3+}\r\nbob "x \\"y"\r\nb APPEND x (\\Seen) "07-Feb-1994 21:52:25 -0800" ~{3+}\r\nabc {1+}\r\nx\r\n',
+        b'\x07a LOGIN {3+}\r\nbob "x"\r\nb APPEND x (\\Seen) "07-Feb-1994 21:52:25 -0800" ~{1+}\r\na {1+}\r\nx\r\n',
         b"\x30a IDLE\r\nDONE\r\nb AUTHENTICATE PLAIN\r\nAGI=\r\nc NOOP\r\n",
     ],
     "command": [
@@ -33,7 +33,7 @@ SEEDS: dict[str, list[bytes]] = {
         b'ID ("name" NIL)',
     ],
     "message": [
-        b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nTo: x\r\n\r\ny\r\n--b--',
+        b'Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nA: x\r\n\r\n',
         b"Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\nQUJD\r\n",
         b"From: =?utf-8?q?x?= (c) <a@b>, g: c@d;\r\nDate: Tue, 1 Jan 2030 00:00:00 +0000\r\nReferences: <a@b>\r\n\r\nx",
     ],
