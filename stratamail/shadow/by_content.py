@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from stratamail.imap.search import And, Body, Header, Key, Not, Or, Sent, Text
 from stratamail.mail.collation import casemap
 from stratamail.mail.structure import Part, scan
-from stratamail.shadow import text
+from stratamail.shadow import bits, text
 from stratamail.shadow.by_columns import Source, answers, leaves, select
 
 Match = Callable[["Candidate"], bool]
-Known = tuple[frozenset[int], frozenset[int]]
-"""The indexes of messages that match, and of those whose content must tell."""
+Known = tuple[int, int]
+"""The messages that match, and those whose content must tell (``shadow.bits``)."""
 
 
 class Candidate:
@@ -65,8 +65,8 @@ def matching(match: Match, items: list[tuple[int, bytes, bytes]]) -> list[int]:
 def compiled(view: Source, key: Key, among: Sequence[int], known: Mapping[Key, Known]) -> Match:
     """A test of one message of ``among``."""
     if answers(key):
-        hit = frozenset(select(view, key, among))
-        return lambda message: message.index in hit
+        hit = bits.among(bits.bits(select(view, key, among), len(view.uids)), among)
+        return lambda message: bits.holds(hit, message.index)
     if isinstance(key, And):
         every = [compiled(view, part, among, known) for part in key.keys]
         return lambda message: all(match(message) for match in every)
@@ -79,8 +79,8 @@ def compiled(view: Source, key: Key, among: Sequence[int], known: Mapping[Key, K
     test = _test(key)
     if key not in known:
         return test
-    hits, unsure = known[key]
-    return lambda message: message.index in hits or (message.index in unsure and test(message))
+    hits, unsure = (bits.among(mask, among) for mask in known[key])
+    return lambda message: bits.holds(hits, message.index) or (bits.holds(unsure, message.index) and test(message))
 
 
 def _test(key: Key) -> Match:

@@ -16,6 +16,7 @@ from twisted.logger import Logger
 
 from stratamail.imap.search import Body, Header, Key, Sent, Text
 from stratamail.mail.digest import FIELDS
+from stratamail.shadow.bits import bits, chosen
 from stratamail.shadow.by_content import Known
 from stratamail.shadow.summaries import Summaries
 from stratamail.store.findable import Findable
@@ -23,6 +24,8 @@ from stratamail.store.fulltext import Fulltext, Where, fold, key_of
 
 _log = Logger()
 _FEW = 1000
+_AT_ONCE = 4
+"""Keys looked up in one go: others want the pool's threads too."""
 _LOOKED_UP = (Body, Text, Header)
 
 
@@ -49,13 +52,15 @@ async def ask(view: Asking, keys: Sequence[Key]) -> Mapping[Key, Known]:
     columns = [key for key in keys if isinstance(key, Sent) or (isinstance(key, Header) and key.name in FIELDS)]
     if columns:
         summaries = await view.folder.headers.summaries(view)
-        known.update(await view.compute(_by_summaries, summaries, view.uids, columns))
+        for i in range(0, len(columns), _AT_ONCE):
+            known.update(await view.compute(_by_summaries, summaries, view.uids, columns[i : i + _AT_ONCE]))
     texts = [key for key in keys if isinstance(key, _LOOKED_UP) and key not in known and _asked(key)[0]]
     if texts and view.box.findable is not None:
         box = view.box
         box.in_use()
-        arguments = box.findable, box.address, view.folder.numbers, view.uids, view.bases(), texts
-        known.update(await view.compute(_by_texts, *arguments))
+        arguments = box.findable, box.address, view.folder.numbers, view.uids, view.bases()
+        for i in range(0, len(texts), _AT_ONCE):
+            known.update(await view.compute(_by_texts, *arguments, texts[i : i + _AT_ONCE]))
     return known
 
 
@@ -63,8 +68,8 @@ def _by_summaries(summaries: Summaries, uids: array[int], keys: Sequence[Sent | 
     found: dict[Key, Known] = {}
     for key in keys:
         if isinstance(key, Header):
-            hits = frozenset(summaries.find(key.name, key.text.replace("\t", " "), uids))
-            found[key] = hits, frozenset(summaries.unsure(key.name, uids)) - hits
+            hits = bits(summaries.find(key.name, key.text.replace("\t", " "), uids), len(uids))
+            found[key] = hits, bits(summaries.unsure(key.name, uids), len(uids)) & ~hits
         else:
             found[key] = _sent(summaries, uids, key)
     return found
@@ -81,7 +86,7 @@ def _sent(summaries: Summaries, uids: array[int], key: Sent) -> Known:
         written = days[position]
         if written and (written < day if when < 0 else written >= day if when else written == day):
             hits.append(i)
-    return frozenset(hits), frozenset(unsure)
+    return bits(hits, len(uids)), bits(unsure, len(uids))
 
 
 class _Aligned(NamedTuple):
@@ -171,11 +176,11 @@ def _in_texts(index: Fulltext, documents: array[int], key: Body | Text | Header)
     found = index.find(*_asked(key))
     if isinstance(key, Header):
         # it may stand in another field
-        return frozenset(), frozenset(i for i, n in enumerate(documents) if not n or n in found or n in cut)
-    hits = frozenset([i for i, n in enumerate(documents) if n in found])
+        return 0, chosen([not n or n in found or n in cut for n in documents])
+    hits = chosen([n in found for n in documents])
     if not cut and 0 not in documents:
-        return hits, frozenset()
-    return hits, frozenset(i for i, n in enumerate(documents) if not n or (n in cut and n not in found))
+        return hits, 0
+    return hits, chosen([not n or n in cut for n in documents]) & ~hits
 
 
 def _asked(key: Body | Text | Header) -> tuple[str, Where]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from stratamail.imap.search import And, Key, Not, Or
+from stratamail.shadow import bits
 from stratamail.shadow.by_columns import Source, Still, answers, leaves, select
 from stratamail.shadow.by_content import Known, Match, compiled, matching, reads_body
 
@@ -79,17 +80,15 @@ def _sift(
     view: Still, key: Key, found: Sequence[int], known: Mapping[Key, Known]
 ) -> tuple[list[int], list[int], Match | None]:
     """Of ``found`` the indexes that match for sure, those whose messages must be read, and the test of these."""
-    sure, maybe = _bounds(view, key, frozenset(found), found, known)
-    open_ = sorted(maybe - sure)
-    return sorted(sure), open_, compiled(view, key, open_, known) if open_ else None
+    sure, maybe = _bounds(view, key, bits.bits(found, len(view.uids)), found, known)
+    open_ = bits.indexes(maybe & ~sure)
+    return bits.indexes(sure), open_, compiled(view, key, open_, known) if open_ else None
 
 
-def _bounds(
-    view: Still, key: Key, all_: frozenset[int], among: Sequence[int], known: Mapping[Key, Known]
-) -> tuple[frozenset[int], frozenset[int]]:
-    """What matches for sure, and what may match."""
+def _bounds(view: Still, key: Key, all_: int, among: Sequence[int], known: Mapping[Key, Known]) -> tuple[int, int]:
+    """What of ``all_`` (``among`` as bits) matches for sure, and what may match."""
     if answers(key):
-        hit = frozenset(select(view, key, among))
+        hit = bits.bits(select(view, key, among), len(view.uids))
         return hit, hit
     if isinstance(key, And):
         sure = maybe = all_
@@ -102,9 +101,9 @@ def _bounds(
         return left[0] | right[0], left[1] | right[1]
     if isinstance(key, Not):
         sure, maybe = _bounds(view, key.key, all_, among, known)
-        return all_ - maybe, all_ - sure
+        return all_ & ~maybe, all_ & ~sure
     if key not in known:
-        return frozenset(), all_
+        return 0, all_
     hits, unsure = known[key]
     return all_ & hits, all_ & (hits | unsure)
 
