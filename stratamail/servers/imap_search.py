@@ -16,7 +16,9 @@ from stratamail.imap.commands import Command, Search
 from stratamail.imap.search import And, Key, ModSeq, Not, Numbers, Or, Uids
 from stratamail.imap.sets import SAVED, SequenceSet, saved
 from stratamail.servers.imap_session import Done, Refusal, Session, refused
-from stratamail.shadow.view import View
+
+IN_REACTOR = 2_000
+"""A longer answer is put together in the disk pool."""
 
 
 class SearchCommand:
@@ -31,21 +33,37 @@ class SearchCommand:
             session.saved = SAVED
         if command.refused is not None:
             raise Refusal(*command.refused)
-        if names_modseq(command.key):
+        named = names_modseq(command.key)
+        if named:
             session.enable_condstore()
         found = await refused(view.search(command.key))
-        modseq = highest_modseq(view, found, returns) if names_modseq(command.key) else None
-        uids = view.uids
-        numbers = [uids[i] for i in found] if command.uid else [i + 1 for i in found]
-        if returns is None:
-            session.write(render.search(numbers, modseq))
-            return Done("Search completed", expunges=command.uid, shifts=False)
+        modseqs = view.column("modseqs") if named else None
+        work = tag, command, view.uids, found, modseqs
+        if len(found) > IN_REACTOR:
+            response, result = await view.compute(_answer, *work)
+        else:
+            response, result = _answer(*work)
+        if response:
+            session.write(response)
         if keeps:
-            session.saved = saved(uids[i] for i in kept(found, returns))
-        shown = returns - {"SAVE"}
-        if shown:
-            session.write(render.esearch(tag, numbers, command.uid, shown, modseq))
+            session.saved = result
         return Done("Search completed", expunges=command.uid, shifts=False)
+
+
+def _answer(
+    tag: str, command: Search, uids: Sequence[int], found: Sequence[int], modseqs: Sequence[int] | None
+) -> tuple[bytes, SequenceSet]:
+    """The response, and what SAVE keeps; ``modseqs`` when the program names MODSEQ."""
+    returns = command.returns
+    told = found if returns is None else kept(found, returns)
+    # RFC 4731 section 3.2: the highest of what is told
+    modseq = max((modseqs[i] for i in told), default=None) if modseqs is not None else None
+    numbers = [uids[i] for i in found] if command.uid else [i + 1 for i in found]
+    if returns is None:
+        return render.search(numbers, modseq), SAVED
+    shown = returns - {"SAVE"}
+    response = render.esearch(tag, numbers, command.uid, shown, modseq) if shown else b""
+    return response, saved(uids[i] for i in told) if "SAVE" in returns else SAVED
 
 
 def kept(found: Sequence[int], returns: frozenset[str]) -> Sequence[int]:
@@ -63,15 +81,6 @@ def names_modseq(key: Key) -> bool:
     if isinstance(key, Or):
         return names_modseq(key.left) or names_modseq(key.right)
     return names_modseq(key.key) if isinstance(key, Not) else isinstance(key, ModSeq)
-
-
-def highest_modseq(view: View, found: Sequence[int], returns: frozenset[str] | None) -> int | None:
-    """The highest mod-sequence of what is told of the indexes ``found`` (RFC 4731 section 3.2); None for none."""
-    told = found if returns is None else kept(found, returns)
-    if not told:
-        return None
-    modseqs = view.column("modseqs")
-    return max(modseqs[i] for i in told)
 
 
 def with_saved(command: Command, result: SequenceSet) -> Command:
