@@ -151,12 +151,21 @@ class _Scanner:
 
     def _boundary(self, start: int, end: int) -> tuple[int, bool] | None:
         """Whether the line is a boundary of an open part: its place, and whether it closes. The line need only begin
-        with the boundary (RFC 2046 5.1.1), so the longest one counts."""
+        with the boundary (RFC 2046 5.1.1); one that it is, with or without the closing dashes, goes before, and then
+        the longest counts."""
         start += 2
-        lengths = self._lengths
+        bounds, lengths = self._bounds, self._lengths
+        if lengths and end - start <= lengths[-1] + 100:  # whatever blanks a gateway has added
+            line = self._data[start:end].rstrip(b" \t\r\n")
+            whole = bounds.get(line)
+            closed = bounds.get(line[:-2]) if line.endswith(b"--") else None
+            if whole is not None and (closed is None or whole > closed):
+                return whole, False
+            if closed is not None:
+                return closed, True
         for i in range(bisect_right(lengths, end - start) - 1, -1, -1):
             stop = start + lengths[i]
-            place = self._bounds.get(self._data[start:stop])
+            place = bounds.get(self._data[start:stop])
             if place is not None:
                 return place, self._data.startswith(b"--", stop)
         return None

@@ -121,6 +121,10 @@ STRUCTURE: dict[str, str] = {
     "param comma": LIBERAL,
     "param no semicolon": LIBERAL,
     "cte semicolon": LIBERAL,
+    "cte no version": (
+        "RFC 2045 section 4: without MIME-Version one 'may optionally choose to interpret the body of the message"
+        " according to local conventions': as its fields say; Dovecot heeds Content-Type alone"
+    ),
     "disposition empty": DISPOSITION,
     "disposition semicolon": DISPOSITION,
     "disposition quoted": DISPOSITION,
@@ -161,6 +165,7 @@ PARTS: dict[str, str] = {
     "boundary prefix inner": CRLF_OF_BOUNDARY,
     "boundary prefix outer": CRLF_OF_BOUNDARY,
     "boundary prefix dashes": CRLF_OF_BOUNDARY,
+    "boundary prefix closing": CRLF_OF_BOUNDARY,
     "boundary same siblings": CRLF_OF_BOUNDARY,
     "message part": CRLF_OF_BOUNDARY,
     "message no body": CRLF_OF_BOUNDARY,

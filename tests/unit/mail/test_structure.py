@@ -100,6 +100,17 @@ def test_a_line_that_begins_with_a_boundary_is_one() -> None:
     assert [body(data, find(root, numbers)) for numbers in ((1, 1), (2,))] == [b"inner", b"outer"]
 
 
+def test_a_line_that_is_a_boundary_goes_before_one_that_begins_with_another() -> None:
+    for outer, inner in ((b"a-", b"a"), (b"a", b"a-")):
+        data = (
+            b"Content-Type: multipart/mixed; boundary=%b\n\n--%b\nContent-Type: multipart/mixed; boundary=%b\n\n"
+            b"--%b\n\ninner\n--%b--\n--%b\n\nouter\n--%b--\n" % (outer, outer, inner, inner, inner, outer, outer)
+        )
+        root = scan(data)
+        assert [body(data, part) for part in root.children] == [body(data, find(root, (1,))), b"outer"]
+        assert body(data, find(root, (1, 1))) == b"inner"
+
+
 def test_a_part_without_an_empty_line_ends_at_the_boundary() -> None:
     data = b"Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\nX: 1\r\n--a\r\n\r\ny\r\n--a--\r\n"
     root = scan(data)
