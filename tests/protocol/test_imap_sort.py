@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from stratamail.mail.digest import Digest
 from stratamail.shadow.box import IDLE
 from tests.protocol.imap_harness import ADDRESS, Client, House
 
@@ -214,6 +215,31 @@ def test_what_was_read_is_kept(tmp_path: Path) -> None:
     client = house.sign_in()
     client.ok("SELECT INBOX")
     assert order(client, "SORT (SUBJECT) UTF-8 ALL") == [2, 1]
+
+
+def test_digests_of_another_version_are_made_anew(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.deliver(mail("b"), mail("a"))
+    house.mailboxes.keep_summaries(ADDRESS, "INBOX", [(1, b"\0old"), (2, b"")])
+    client = house.sign_in()
+    client.ok("SELECT INBOX")
+    assert order(client, "SORT (SUBJECT) UTF-8 ALL") == [2, 1]
+    kept = house.mailboxes.summaries(ADDRESS, "INBOX", [1, 2])
+    assert [Digest.from_bytes(kept[uid]).text("subject") for uid in (1, 2)] == ["B", "A"]
+
+
+def test_copies_need_no_reading(tmp_path: Path) -> None:
+    """A digest goes along with COPY and MOVE, and goes with its message."""
+    house = House(tmp_path)
+    house.deliver(mail("b"), mail("a"))
+    client = house.sign_in()
+    client.ok("SELECT INBOX")
+    client.ok("SORT (SUBJECT) UTF-8 ALL")
+    client.ok("COPY 1:2 Archive")
+    client.ok("MOVE 1 Trash")
+    assert len(house.mailboxes.summaries(ADDRESS, "Archive", [1, 2])) == 2
+    assert len(house.mailboxes.summaries(ADDRESS, "Trash", [1])) == 1
+    assert list(house.mailboxes.summaries(ADDRESS, "INBOX", [1, 2])) == [2]
 
 
 def test_charsets(tmp_path: Path) -> None:
