@@ -1,7 +1,7 @@
 """FETCH of one large message: its octets are read as the client takes them, its structure is read once a session.
 
-A client that takes an attachment in slices (``BODY[2]<0.65536>``, ``<65536.65536>`` …) costs a slice each. Writes
-nothing but rendered bytes into the index, through the view.
+A client that takes an attachment in slices (``BODY[2]<0.65536>``, ``<65536.65536>`` …, ``BINARY`` too) costs a slice
+each. Writes nothing but rendered bytes into the index, through the view.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from stratamail.mail.structure import Part, scan
 from stratamail.mail.transfer import decoder
 from stratamail.servers.imap_contents import RENDERED, Contents, Wanted
 from stratamail.servers.imap_rows import attribute, kept_item
-from stratamail.servers.imap_session import Refusal, Session, refused
+from stratamail.servers.imap_session import Decoding, Refusal, Session, refused
 from stratamail.shadow.view import View
 
 PIECE = 256 * 1024
@@ -152,15 +152,26 @@ class LargeMessage:
             await session.link.drain()
 
     async def _decode(self, item: Section, uid: int, span: tuple[int, int], encoding: bytes) -> AsyncIterator[bytes]:
-        """The decoded octets within the partial range, in pieces."""
-        skip, left = item.partial or (0, span[1] - span[0])
-        found = decoder(encoding)
-        assert found is not None
-        async for raw in self._pieces(uid, span):
-            piece = await self._view.compute(found.feed, raw)
-            yield piece[skip : skip + left]
-            left -= len(piece[skip : skip + left])
-            skip = max(0, skip - len(piece))
-            if not left:
-                return
-        yield found.end()[skip : skip + left]
+        """The decoded octets within the partial range, in pieces. What comes behind the last slice that the session
+        took goes on from there."""
+        first, left = item.partial or (0, span[1] - span[0])
+        key = uid, item.part
+        state = self._session.decoding
+        if state is None or state.key != key or state.at > first:
+            found = decoder(encoding)
+            assert found is not None
+            state = Decoding(key, found, span[0])
+        self._session.decoding = None
+        while left:
+            skip = max(0, first - state.at)
+            piece = state.piece[skip : skip + left]
+            yield piece
+            left -= len(piece)
+            if not left or state.ended:
+                break
+            state.at += len(state.piece)
+            raw = b"".join([raw async for raw in self._pieces(uid, (state.next, min(span[1], state.next + PIECE)))])
+            state.next += len(raw)
+            state.ended = not raw
+            state.piece = await self._view.compute(state.decoder.feed, raw) if raw else state.decoder.end()
+        self._session.decoding = state

@@ -10,12 +10,13 @@ from collections.abc import Awaitable, Callable, Iterable
 from enum import Enum
 from typing import Protocol, TypeVar
 
-from attrs import frozen
+from attrs import define, frozen
 
 from stratamail.imap import render
 from stratamail.imap.engine import Event
 from stratamail.imap.sets import SAVED, compress
 from stratamail.mail.structure import Part
+from stratamail.mail.transfer import Decoder
 from stratamail.shadow.namespaces import Namespaces
 from stratamail.shadow.updates import Exists, Flags, Update
 from stratamail.shadow.view import View
@@ -100,6 +101,19 @@ class Link(Protocol):
         """Send a continuation request and give the client's line."""
 
 
+@define
+class Decoding:
+    """How far a part (UID and number) of a large message was decoded: ``piece`` are the decoded octets from ``at`` on,
+    ``next`` is where in the message the encoded ones go on."""
+
+    key: tuple[int, tuple[int, ...]]
+    decoder: Decoder
+    next: int
+    at: int = 0
+    piece: bytes = b""
+    ended: bool = False
+
+
 class Session:
     """``capabilities`` is what this connection offers now, ``saved`` what ``$`` means (RFC 5182)."""
 
@@ -114,6 +128,7 @@ class Session:
         self.peer = link.peer
         self.known_keywords: tuple[str, ...] = ()
         self.trees: dict[int, Part] = {}
+        self.decoding: Decoding | None = None
         self.on_change: Callable[[], None] | None = None
         self.condstore = False
         self.qresync = False
@@ -196,6 +211,7 @@ class Session:
             self._delayed = False
         self.saved = SAVED
         self.trees.clear()
+        self.decoding = None
         if self.state is State.SELECTED:
             self.state = State.SIGNED_IN
 

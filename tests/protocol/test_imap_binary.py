@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import quopri
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from stratamail.mail.transfer import decoder
 from tests.protocol.imap_harness import Client, House
 
 OCTETS = bytes(range(256)) * 40
@@ -137,6 +140,37 @@ def test_a_large_part_is_decoded_in_pieces(tmp_path: Path) -> None:
     assert client.do("FETCH 1 BINARY.PEEK[2]")[1].startswith(b"NO [UNKNOWN-CTE]")
     assert client.ok("FETCH 1 BINARY.PEEK[3]") == b"* 1 FETCH (BINARY[3] NIL)\r\n"
     assert client.ok("FETCH 2 BINARY[1]").count(b"A\0z" * 200_000) == 1
+
+
+def test_slices_of_a_large_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Section 4.3; the next slice goes on where the last one ended, any other is as good."""
+    house = House(tmp_path)
+    octets = OCTETS * 100
+    parts = [
+        b"Content-Transfer-Encoding: base64\r\n\r\n" + base64.encodebytes(octets),
+        b"Content-Transfer-Encoding: quoted-printable\r\n\r\n" + quopri.encodestring(octets, quotetabs=True),
+    ]
+    house.deliver(
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n" + b"\r\n--b\r\n".join(parts) + b"\r\n--b--\r\n"
+    )
+    client = house.sign_in()
+    client.ok("SELECT INBOX")
+    opened = Counter[bytes]()
+    monkeypatch.setattr("stratamail.servers.imap_large.decoder", lambda name: opened.update([name]) or decoder(name))
+
+    def taken(part: int, start: int) -> bytes:
+        got = client.ok(f"FETCH 1 BINARY.PEEK[{part}]<{start}.60000>")
+        _, _, rest = got.partition(b"}\r\n")
+        return rest.removesuffix(b")\r\n")
+
+    for part in (1, 2):
+        opened.clear()
+        assert b"".join(taken(part, start) for start in range(0, len(octets) + 60_000, 60_000)) == octets
+        # each slice looks whether the encoding is known; only the first one begins to decode
+        assert sum(opened.values()) <= len(octets) // 60_000 + 4
+        for start in (900_000, 1, 100_000, 99_999, 700_000, len(octets) - 1, len(octets)):
+            assert taken(part, start) == octets[start : start + 60_000], start
+    client.ok("SELECT Archive")
 
 
 def test_what_was_appended_with_nul_comes_back(client: Client) -> None:
