@@ -36,8 +36,7 @@ def test_folder_commands_reach_the_mailbox(rig: Rig) -> None:
     assert (ghost.exists, ghost.selectable, ghost.subscribed) == (False, False, True)
 
 
-def test_rename_of_inbox_gives_its_messages_away_a_few_at_a_time(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stratamail.shadow.box.SLICE", 2)
+def test_rename_of_inbox_gives_its_messages_away(rig: Rig) -> None:
     rig.deliver(5)
     box = rig.box()
     now(box.rename("inbox", "old"))
