@@ -1,5 +1,5 @@
-"""Clients of four kinds (none, CONDSTORE, QRESYNC) at random on one mailbox, which then go away and come back: here and, as
-the check of what they believe, at Dovecot."""
+"""Clients of four kinds (none, CONDSTORE, QRESYNC) at random on one mailbox, which then go away and come back: here
+and, as the check of what they believe, at Dovecot."""
 
 from __future__ import annotations
 
