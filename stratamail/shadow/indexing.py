@@ -37,8 +37,9 @@ STEP = 0.03
 AT_ONCE = 50
 LONGEST = 1 << 20
 """Characters of a message's header, and of its texts, that are indexed; a search reads the rest itself."""
-EASY, BUSY = 0.5, 9.0
-"""How long it rests, in lengths of the step before, when nothing happens and while mail comes."""
+EASY, BUSY = 0.5, 40.0
+"""How long it rests, in lengths of the step before, when nothing happens, and while much mail comes; in between it is
+EASY and one length more for each message a second."""
 LOOK = 1.0
 PAUSE = 60.0
 """Seconds until the next look, when there is nothing to do, and when the disk is full or a file cannot be written."""
@@ -84,6 +85,7 @@ class Indexing:
         self._removed: dict[str, float] = {}
         self._heard = 0
         self._known = 0
+        self._looked = 0.0
         self._work: Work | None = None
         self._timer: IDelayedCall | None = None
         self._step: Deferred[None] | None = None
@@ -117,7 +119,7 @@ class Indexing:
         if not isinstance(change, Added):
             self._removed.setdefault(address, self._clock.seconds() + SWEEP_AFTER)
         if not isinstance(change, Removed):
-            self._heard += 1
+            self._heard += max(1, len(change.rows)) if isinstance(change, Added) else 1
             self._dirty[address] = None
 
     def _next(self) -> None:
@@ -147,8 +149,7 @@ class Indexing:
                 self._visited.add(address)
             elif sweep:
                 self._removed.pop(address, None)
-            rest = took * (EASY if self._known == self._heard else BUSY)
-            self._known = self._heard
+            rest = took * self._patience()
         except PoolStopped:
             return
         except Exception:
@@ -157,6 +158,12 @@ class Indexing:
             rest = PAUSE
         if not self._stopping:
             self._timer = self._clock.callLater(rest, self._next)
+
+    def _patience(self) -> float:
+        now, heard = self._clock.seconds(), self._heard
+        rate = (heard - self._known) / max(now - self._looked, 0.01)
+        self._known, self._looked = heard, now
+        return min(EASY + rate, BUSY)
 
     async def _kept(self, address: str, folder: str, uidvalidity: int, digests: Digests) -> None:
         """It is a cache: when it cannot be written, the folder being gone or the disk full, it is not."""
