@@ -9,7 +9,7 @@ import sys
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from twisted.logger import Logger
 
@@ -196,12 +196,17 @@ def without(old: Columns, gone: Sequence[int]) -> Columns:
     """The columns less the messages at ``gone``, which ascend."""
     new = Columns()
     for name in Columns.__slots__:
-        source = getattr(old, name)
-        kept = source[:0]
-        start = 0
-        for i in gone:
-            kept += source[start:i]
-            start = i + 1
-        kept += source[start:]
-        setattr(new, name, kept)
+        setattr(new, name, shortened(getattr(old, name), gone))
     return new
+
+
+def shortened(column: Any, gone: Sequence[int]) -> Any:
+    """A new array or list, less what stands at ``gone``, which ascend."""
+    kept = column[:0]
+    start = 0
+    for i in gone:
+        if i > start:
+            kept += column[start:i]
+        start = i + 1
+    kept += column[start:]
+    return kept

@@ -8,10 +8,9 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
-from itertools import islice
 from typing import Any, NamedTuple
 
-from stratamail.shadow.folder import Folder, without
+from stratamail.shadow.folder import Folder, shortened
 from stratamail.shadow.updates import Exists, Expunged, Flags, Update
 from stratamail.store import maildir
 from stratamail.store.index import Columns
@@ -89,10 +88,10 @@ class Picture:
     @property
     def first_unseen(self) -> int | None:
         """The sequence number of the first message without \\Seen."""
-        for i, flags in enumerate(self._columns.flags):
-            if not flags & maildir.SEEN:
-                return i + 1 if i < len(self.uids) else None
-        return None
+        if self._columns is self.folder.columns:
+            i = self.folder.first_unseen
+            return None if i is None or i >= len(self.uids) else i + 1
+        return next((i + 1 for i, flags in enumerate(self.column("flags")) if not flags & maildir.SEEN), None)
 
     @property
     def keywords(self) -> tuple[str, ...]:
@@ -178,7 +177,7 @@ class Picture:
         for gone in sorted(i for i in map(self.position, self._removed) if i is not None):
             out += now[taken : taken + gone - start]
             taken += gone - start
-            out.append(old[gone])
+            out.append(old[self._before(self.uids[gone])])
             start = gone + 1
         return out + now[taken : taken + len(self.uids) - start]
 
@@ -198,8 +197,13 @@ class Picture:
         now = self.folder.columns
         if self._columns is now:
             return now, i
-        at = self.folder.position(self.uids[i])
-        return (self._columns, i) if at is None else (now, at)
+        uid = self.uids[i]
+        at = self.folder.position(uid)
+        return (self._columns, self._before(uid)) if at is None else (now, at)
+
+    def _before(self, uid: int) -> int:
+        """Where a message that is gone stands in the columns that the client was told of."""
+        return bisect_left(self._columns.uids, uid)
 
     def _flags(self, uid: int, bits: int) -> tuple[str, ...]:
         names = self.folder.names(bits & ~maildir.IN_NEW)
@@ -231,15 +235,12 @@ class Picture:
         return self._behind is not None
 
     def _expunge_updates(self, limit: int) -> list[Update]:
-        some = list(islice(self._removed, limit))
-        self._removed.difference_update(some)
+        some = [self._removed.pop() for _ in range(min(limit, len(self._removed)))]
         self._flagged.difference_update(some)
         gone = sorted(i for i in map(self.position, some) if i is not None)
         out: list[Update] = [Expunged(i + 1, self.uids[i]) for i in reversed(gone)]
         if self._removed:
-            left = len(self.uids) - len(gone)
-            self._columns = without(self._columns, gone)
-            self.uids = self._columns.uids[:left]
+            self.uids = shortened(self.uids, gone)
             self._mixed.clear()
         return out
 
@@ -256,8 +257,7 @@ class Picture:
 
     def _flag_updates(self, limit: int) -> list[Update]:
         out: list[Update] = []
-        some = sorted(islice(self._flagged, limit))
-        self._flagged.difference_update(some)
+        some = sorted(self._flagged.pop() for _ in range(min(limit, len(self._flagged))))
         for uid in some:
             i = self.position(uid)
             if i is not None and uid not in self._removed:

@@ -74,6 +74,38 @@ def test_numbers_hold_still_until_expunges_may_be_told(rig: Rig) -> None:
     assert list(ours.uids) == [2, 4, 5]
 
 
+def test_a_great_change_is_told_in_portions(rig: Rig) -> None:
+    rig.deliver(9)
+    ours, theirs = rig.select(), rig.select()
+    now(theirs.store([1, 3, 5, 8], "+", ["\\Deleted"]))
+    now(theirs.expunge())
+    now(theirs.store([7], "+", ["\\Flagged"]))
+    rig.deliver(1)
+    told = list(ours.uids)
+    portions = 0
+    while ours.more():
+        portions += 1
+        assert ours.behind
+        for update in ours.updates(limit=1):
+            if isinstance(update, Expunged):
+                assert told.pop(update.number - 1) == update.uid
+            elif isinstance(update, Exists):
+                told += [10]
+                assert update.exists == len(told)
+            else:
+                assert told[update.number - 1] == update.uid
+        assert told == list(ours.uids)
+        rows = [ours.row(i) for i in range(ours.exists)]
+        assert [row.uid for row in rows] == told
+        assert [row.modseq for row in rows] == list(ours.column("modseqs"))
+        assert [row.size for row in rows] == list(ours.column("sizes"))
+        assert ours.bases() == [ours.base(i) for i in range(ours.exists)]
+        assert ours.first_unseen == 1
+    assert told == [2, 4, 6, 7, 9, 10]
+    assert portions == 5
+    assert not ours.behind
+
+
 def test_an_expunged_message_can_be_read_until_the_client_knows(rig: Rig) -> None:
     rig.deliver(2)
     ours, theirs = rig.select(), rig.select()
