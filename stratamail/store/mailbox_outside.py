@@ -74,10 +74,10 @@ class MailboxOutside(MailboxAccess):
             stamp = self._mend_inbox(address, index, folder, path)
         if stamp == folder.seen and not (folder.doubtful and index.total(folder)[0] <= FEW):
             return False
-        found: dict[str, _Found] = {}
-        for one in _scan(path):
-            if one.base not in found or found[one.base].flags & maildir.IN_NEW:
-                found[one.base] = one
+        found: dict[str, tuple[int, str]] = {}
+        for base, flags, below in maildir.scan(path):
+            if base not in found or found[base][0] & maildir.IN_NEW:
+                found[base] = flags, below
         columns = index.load(folder)
         moved: list[tuple[int, _Found]] = []
         missing: list[tuple[int, str]] = []
@@ -85,17 +85,18 @@ class MailboxOutside(MailboxAccess):
             there = found.pop(base, None)
             if there is None:
                 missing.append((uid, base))
-            elif there.below != maildir.relative(base, flags):
-                moved.append((uid, there))
+            elif there[1] != maildir.relative(base, flags):
+                moved.append((uid, _Found(base, *there)))
         gone: list[int] = []
         if missing:
             # a file that was renamed while we read its directory may have shown up under neither name
-            again = {one.base: one for one in _scan(path)}
-            moved += [(uid, again[base]) for uid, base in missing if base in again]
+            again = {base: (flags, below) for base, flags, below in maildir.scan(path)}
+            moved += [(uid, _Found(base, *again[base])) for uid, base in missing if base in again]
             gone = [uid for uid, base in missing if base not in again]
         if gone and removing:
             self._look_elsewhere(address, index, folder)
-        unsettled = self._settle(address, index, folder, moved, gone if removing else (), found.values())
+        strangers = [_Found(base, *there) for base, there in found.items()]
+        unsettled = self._settle(address, index, folder, moved, gone if removing else (), strangers)
         folder.doubtful = False
         if unsettled or (gone and not removing):
             folder.seen = ""
@@ -331,11 +332,6 @@ class MailboxOutside(MailboxAccess):
             entry = index.by_base(base)
             return entry[0] if entry else 0
         return 0
-
-
-def _scan(path: str) -> Iterator[_Found]:
-    for base, flags, below in maildir.scan(path):
-        yield _Found(base, flags, below)
 
 
 def _parsed(below: str, bits: int) -> _Found:
