@@ -27,6 +27,8 @@ _FEW = 1000
 _AT_ONCE = 4
 """Keys looked up in one go: others want the pool's threads too."""
 _LOOKED_UP = (Body, Text, Header)
+_ODD = frozenset("\0\x01\ufffd")
+"""What the indexes write between texts or for what they cannot hold: messages are read for a word with it."""
 
 
 class Asking(Protocol):
@@ -49,6 +51,7 @@ class Asking(Protocol):
 async def ask(view: Asking, keys: Sequence[Key]) -> Mapping[Key, Known]:
     """What is known of those of ``keys`` that anything is known of, about all messages in view."""
     known: dict[Key, Known] = {}
+    keys = [key for key in keys if not (isinstance(key, _LOOKED_UP) and _ODD.intersection(key.text))]
     columns = [key for key in keys if isinstance(key, Sent) or (isinstance(key, Header) and key.name in FIELDS)]
     if columns:
         summaries = await view.folder.headers.summaries(view)

@@ -140,7 +140,7 @@ class Fulltext:
                 number = db.execute(
                     "INSERT INTO documents (key, whole) VALUES (?, ?)", (document.key, document.whole)
                 ).lastrowid
-                head, body = document.head.encode("utf-8", "replace"), document.body.encode("utf-8", "replace")
+                head, body = _octets(document.head), _octets(document.body)
                 db.execute("INSERT INTO texts VALUES (?, ?, ?)", (number, head, body))
                 db.execute("INSERT INTO heads (rowid, text) VALUES (?, ?)", (number, head.decode("utf-8")))
                 db.execute("INSERT INTO bodies (rowid, text) VALUES (?, ?)", (number, body.decode("utf-8")))
@@ -219,7 +219,7 @@ class Fulltext:
         return found
 
     def _find(self, table: str, column: str, needle: str) -> set[int]:
-        raw = needle.encode("utf-8", "replace")
+        raw = _octets(needle)
         if len(needle) < 3:
             rows = self._db.execute(f"SELECT number FROM texts WHERE instr({column}, ?)", (raw,))  # noqa: S608
         elif len(needle) == 3:
@@ -231,6 +231,14 @@ class Fulltext:
                 (_match(needle), raw),
             )
         return {number for (number,) in rows}
+
+
+def _octets(text: str) -> bytes:
+    """UTF-8; half a surrogate pair, which some charsets can write, is U+FFFD."""
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode("utf-8")
 
 
 def _match(needle: str) -> str:
