@@ -217,6 +217,12 @@ class Index(IndexFile):
             found.update(b for (b,) in self._db.execute(f"SELECT base FROM marks WHERE base IN ({holes})", some))  # noqa: S608
         return found
 
+    def renew_modseqs(self) -> None:
+        """Every message has changed just now, as far as clients can tell (RFC 7162). Within a transaction, after
+        :meth:`skip_reserved`, which has taken each folder's mod-sequence past those that clients know."""
+        for folder in self.folders.values():
+            self._db.execute("UPDATE messages SET modseq=? WHERE folder=?", (folder.modseq, folder.id))
+
     def set_flags(self, folder: Folder, changes: Iterable[tuple[int, int, int]]) -> None:
         """``changes`` are (uid, modseq, flags)."""
         self._db.executemany(

@@ -22,6 +22,15 @@ _DEFAULTS = ("Drafts", "Sent", "Junk", "Trash", "Archive")
 _SLICE = 1000
 
 
+def boot() -> int:
+    """A number for the time since the machine was started; 0 where nobody knows."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return int(file.read(16).replace("-", "")[:12], 16)
+    except (OSError, ValueError):
+        return 0
+
+
 class Reconciler:
     """One mailbox at ``root``. ``touched`` collects the directories whose entries changed; ``seq_of`` maps spool ids to
     their order of arrival, those it does not know come by their id."""
@@ -44,6 +53,10 @@ class Reconciler:
         with index.change():
             index.skip_reserved()
             index.trim_marks()
+            if index.meta("boot") != (booted := boot()):
+                # a power cut may have taken flags and expunges that clients were told of: all is told to them again
+                index.renew_modseqs()
+                index.set_meta("boot", booted)
         self._finish_emptying()
         self._finish_renames()
         foldertree.sweep(self._root)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from stratamail.store import reconcile
 from stratamail.store.mailbox_values import Replaced
 from tests.unit.store.boxes import ADDRESS, Boxes
 
@@ -241,3 +242,20 @@ def test_a_mailbox_not_opened_since_an_unclean_start_is_mended_after_a_clean_one
     boxes.reopen(unclean=True)
     boxes.reopen()
     assert len(boxes.uids()) == 2
+
+
+def test_after_a_power_cut_clients_are_told_of_every_message_again(
+    boxes: Boxes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boxes.deliver(2)
+    boxes.mailboxes.set_flags(ADDRESS, "INBOX", [1], "+", ["\\Seen"])
+    known = boxes.mailboxes.load(ADDRESS, "INBOX").modseq
+    # the process was killed: what it wrote is there
+    boxes.reopen(unclean=True)
+    assert max(boxes.mailboxes.load(ADDRESS, "INBOX").columns.modseqs) == known
+    # the machine was started anew
+    monkeypatch.setattr(reconcile, "boot", lambda: 1)
+    boxes.reopen(unclean=True)
+    loaded = boxes.mailboxes.load(ADDRESS, "INBOX")
+    assert min(loaded.columns.modseqs) > known
+    assert loaded.modseq == max(loaded.columns.modseqs)
