@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from stratamail.cli import show
 from stratamail.cli.aside import clear_place, set_aside
-from stratamail.cli.csvfile import ALIAS, MAILBOX, Bad, Entry, NotCsv, read
+from stratamail.cli.csvfile import ALIAS, MAILBOX, SHARED, Bad, Entry, NotCsv, read
 from stratamail.cli.options import as_json, pass_session
 from stratamail.cli.session import Session
 from stratamail.mail import address as addressing
@@ -124,8 +124,8 @@ class _Import:
 
     def run(self, entries: list[Entry], sync: frozenset[str] | None) -> None:
         """``sync``: the columns of a list that is the whole truth about what they name; None when it only adds."""
-        # mailboxes first: the rest names them
-        ordered = sorted(entries, key=lambda entry: entry.kind != MAILBOX)
+        # mailboxes first, then shared ones and groups: the rest names them
+        ordered = sorted(entries, key=lambda entry: (entry.kind != MAILBOX, entry.kind == ALIAS))
         good: list[tuple[Entry, str]] = []
         for entry in ordered:
             try:
@@ -139,7 +139,7 @@ class _Import:
             except Refused as error:
                 self._plan.bad.append(Bad(entry.line, str(error)))
         if sync is not None:
-            self._withdraw_others(sync, {key for entry, key in good if entry.kind == MAILBOX})
+            self._withdraw_others(sync, {key for entry, key in good if entry.kind in (MAILBOX, SHARED)})
         for entry, key in good:
             try:
                 if entry.kind == MAILBOX:
@@ -206,22 +206,32 @@ class _Import:
             return
         after = repository.set(OPERATOR, key, kind=kind, targets=members, send_as=send_as)
         self._plan.new_boxes += repository.made
-        self._plan.gone_boxes += repository.gone
+        self._gone(repository)
         if after != before:
             self._plan.changed.append(key)
+
+    def _gone(self, repository: Addresses) -> None:
+        """A shared mailbox that goes takes its aliases along."""
+        self._plan.gone_boxes += repository.gone
+        for key in repository.unnamed:
+            self._addresses.pop(key, None)
+            if key not in self._seen:
+                self._plan.removed.append(key)
 
     def _withdraw_others(self, columns: frozenset[str], listed: set[str]) -> None:
         """What the list does not name: other addresses go, if the list has a column for their kind; mailboxes are
         disabled, and keep their mail and their aliases."""
         for key, entry in list(self._addresses.items()):
+            if key not in self._addresses:
+                continue
             named = "kind" in columns or (entry.kind == ALIAS and "aliases" in columns)
             kept = entry.kind == ALIAS and not listed.intersection(entry.members)
             if key not in self._seen and named and not kept:
                 repository = Addresses(self._conn)
                 repository.remove(OPERATOR, key)
-                self._plan.gone_boxes += repository.gone
                 del self._addresses[key]
                 self._plan.removed.append(key)
+                self._gone(repository)
         for key, box in self._boxes.items():
             if box.state == DISABLED:
                 self._plan.still_disabled += [key] if key in listed else []

@@ -22,12 +22,13 @@ from stratamail.tenancy.model import Address, Mailbox
 class Addresses:
     """One transaction's view. The first argument of each call is the id of the account that asks. ``made`` (addresses)
     and ``gone`` are the shared mailboxes that calls have brought into being and removed: their folders are the caller's
-    business."""
+    business. ``unnamed`` are the aliases that went along."""
 
     def __init__(self, conn: Connection) -> None:
         self._conn = conn
         self.made: list[str] = []
         self.gone: list[Mailbox] = []
+        self.unnamed: list[str] = []
 
     def all(self, account: int, domain: int | None = None) -> list[Address]:
         where: list[ColumnElement[bool]] = [addresses.c.account.in_(visible(account))]
@@ -102,7 +103,7 @@ class Addresses:
         ).first()
         if row is not None:
             box = rows.mailbox(row)
-            remove_aliases(self._conn, box)
+            self.unnamed += remove_aliases(self._conn, mailboxes.c.id == box.id)
             self._conn.execute(delete(mailboxes).where(mailboxes.c.id == box.id))
             self.gone.append(box)
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from stratamail.mail import address as addressing
 from stratamail.store.catalog import rows
+from stratamail.store.catalog.mailboxes import forget
 from stratamail.store.catalog.schema import accounts, addresses, domains, mailboxes, members
 from stratamail.store.catalog.scope import Refused, visible
 from stratamail.tenancy.model import Domain
@@ -69,6 +70,7 @@ class Domains:
         self._conn.execute(delete(members).where(members.c.address.in_(ours)))
         self._conn.execute(delete(addresses).where(addresses.c.domain == found.id))
         boxes = list(self._conn.scalars(select(mailboxes.c.address).where(mailboxes.c.domain == found.id)))
+        forget(self._conn, found.account, mailboxes.c.domain == found.id)
         self._conn.execute(delete(mailboxes).where(mailboxes.c.domain == found.id))
         self._conn.execute(delete(domains).where(domains.c.id == found.id))
         return boxes

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from stratamail.store.catalog import rows
 from stratamail.store.catalog.admins import plain_email
@@ -103,22 +103,29 @@ class Mailboxes:
         found = self.get(account, address)
         if found.kind == SHARED:
             raise Refused(f"{found.address} is a shared address: stratamail address remove {found.address}")
-        remove_aliases(self._conn, found)
-        mine = select(addresses.c.id).where(addresses.c.account == found.account)
-        self._conn.execute(delete(members).where(members.c.member == found.address, members.c.address.in_(mine)))
+        forget(self._conn, found.account, mailboxes.c.id == found.id)
         self._conn.execute(delete(mailboxes).where(mailboxes.c.id == found.id))
         return found
 
 
-def remove_aliases(conn: Connection, box: Mailbox) -> None:
-    """The other names of a mailbox that goes."""
-    of_alias = select(addresses.c.id).where(
-        addresses.c.kind == "alias",
-        addresses.c.id.in_(select(members.c.address).where(members.c.member == box.address)),
-    )
-    aliases = list(conn.scalars(of_alias))
+def forget(conn: Connection, account: int, which: ColumnElement[bool]) -> None:
+    """Mailboxes that go take their aliases along, and their names out of every list of the account: who gets such an
+    address later is somebody else."""
+    remove_aliases(conn, which)
+    mine = select(addresses.c.id).where(addresses.c.account == account)
+    going = select(mailboxes.c.address).where(which)
+    conn.execute(delete(members).where(members.c.member.in_(going), members.c.address.in_(mine)))
+
+
+def remove_aliases(conn: Connection, which: ColumnElement[bool]) -> list[str]:
+    """The other names of mailboxes that go; their keys."""
+    going = select(mailboxes.c.address).where(which)
+    named = select(members.c.address).where(members.c.member.in_(going))
+    of_alias = select(addresses.c.id, addresses.c.address).where(addresses.c.kind == "alias", addresses.c.id.in_(named))
+    aliases = {row.id: row.address for row in conn.execute(of_alias)}
     conn.execute(delete(members).where(members.c.address.in_(aliases)))
     conn.execute(delete(addresses).where(addresses.c.id.in_(aliases)))
+    return sorted(aliases.values())
 
 
 def password_hash(conn: Connection, mailbox: int) -> str | None:

@@ -137,3 +137,44 @@ def test_a_shared_address_does_not_become_a_mailbox_by_a_list(cli: Cli, tmp_path
     file = tmp_path / "list.csv"
     file.write_text("address,kind\ndesk@acme.example,mailbox\n")
     assert "remove it first" in cli.refused("mailbox", "import", "acme.example", str(file))
+
+
+def test_an_alias_of_a_shared_address_may_stand_above_it(cli: Cli, tmp_path: Path) -> None:
+    done = take(
+        cli,
+        tmp_path,
+        "address,kind,members\naid@acme.example,alias,desk@acme.example\ndesk@acme.example,shared,anna@acme.example\n",
+    )
+    assert done["added"] == ["desk@acme.example", "aid@acme.example"]
+
+
+SHARED_LIST = "address,kind,members\nanna@acme.example,,\nbob@acme.example,,\n"
+
+
+@pytest.fixture
+def desk(cli: Cli) -> None:
+    cli.ok("address", "add", "desk@acme.example", "--shared", "anna@acme.example")
+    for name in ("aid", "help"):
+        cli.ok("address", "add", f"{name}@acme.example", "--alias-of", "desk@acme.example")
+
+
+@pytest.mark.usefixtures("desk")
+def test_aliases_of_a_shared_address_that_are_not_listed_go(cli: Cli, tmp_path: Path) -> None:
+    listed = SHARED_LIST + "desk@acme.example,shared,anna@acme.example\nhelp@acme.example,alias,desk@acme.example\n"
+    assert take(cli, tmp_path, listed, "--sync")["removed"] == ["aid@acme.example"]
+    # and with the address itself, whatever the order of their names; that they go is told
+    done = take(cli, tmp_path, SHARED_LIST, "--sync")
+    assert done["removed"] == ["desk@acme.example", "help@acme.example"]
+    assert cli.json("address", "list") == []
+
+
+@pytest.mark.usefixtures("desk")
+@pytest.mark.parametrize("desk_row", ["", "desk@acme.example,group,anna@acme.example\n"])
+def test_a_listed_alias_of_a_shared_mailbox_that_goes_is_a_bad_row(cli: Cli, tmp_path: Path, desk_row: str) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text(SHARED_LIST + desk_row + "help@acme.example,alias,desk@acme.example\n")
+    before = cli.json("address", "list")
+    result = cli.run("mailbox", "import", "acme.example", str(file), "--sync")
+    assert result.exit_code == 1
+    assert "there is no mailbox desk@acme.example" in result.stderr
+    assert cli.json("address", "list") == before

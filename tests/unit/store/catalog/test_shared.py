@@ -12,11 +12,13 @@ from sqlalchemy import text
 from stratamail.store import database
 from stratamail.store.catalog.addresses import Addresses
 from stratamail.store.catalog.directory import load
+from stratamail.store.catalog.domains import Domains
 from stratamail.store.catalog.mailboxes import Mailboxes
 from stratamail.store.catalog.schema import OPERATOR
 from stratamail.store.catalog.scope import Refused
 from stratamail.store.layout import Layout
-from tests.unit.store.catalog.conftest import Two
+from stratamail.tenancy.model import Domain
+from tests.unit.store.catalog.conftest import PRIMARY, Two
 
 
 def test_a_shared_address_is_a_mailbox_that_nobody_signs_in_to(two: Two) -> None:
@@ -111,3 +113,23 @@ def test_a_catalog_of_before_gets_the_mailboxes_of_its_shared_addresses(tmp_path
     assert user is not None
     assert [*directory.shared_with(user)] == ["desk"]
     engine.dispose()
+
+
+def test_readers_leave_the_lists_with_their_domain(two: Two) -> None:
+    """Who gets such an address later is somebody else, and reads nothing."""
+    addresses, boxes, domains = Addresses(two.conn), Mailboxes(two.conn), Domains(two.conn)
+    second = Domain(0, two.a, "second.example", PRIMARY)
+    domains.add(OPERATOR, second)
+    boxes.add(OPERATOR, "eve@second.example")
+    addresses.add(
+        OPERATOR, "desk@a.example", "shared", ["user@a.example", "eve@second.example"], ["eve@second.example"]
+    )
+    addresses.add(OPERATOR, "eve@a.example", "alias", ["eve@second.example"])
+    domains.remove(OPERATOR, "second.example")
+    desk = addresses.get(OPERATOR, "desk@a.example")
+    assert (desk.members, desk.send_as) == (("user@a.example",), ())
+    with pytest.raises(Refused):
+        addresses.get(OPERATOR, "eve@a.example")
+    domains.add(OPERATOR, second)
+    other = boxes.add(OPERATOR, "eve@second.example")
+    assert load(two.conn).shared_with(other) == {}
