@@ -108,7 +108,8 @@ class Directory:
     def shared_with(self, mailbox: Mailbox) -> dict[str, Mailbox]:
         """The shared mailboxes that ``mailbox`` reads, by the names that all of their readers know them by: the local
         part of the address, or all of it where an older shared mailbox of the account has that name."""
-        found = [box for box in self._read.get(mailbox.address, ()) if box.account == mailbox.account]
+        reader = self._today(mailbox)
+        found = [box for box in self._read.get(reader.address, ()) if box.account == reader.account] if reader else []
         return {self._names[box.id]: box for box in found if box.state == "enabled"}
 
     def aliases(self, mailbox: Mailbox) -> tuple[str, ...]:
@@ -149,6 +150,10 @@ class Directory:
         """Whether ``mailbox`` may write ``sender`` as its own: its address, a plus-address or an alias of it, a shared
         address that it reads, or an address that names it under send-as. The null sender is nobody's."""
         found, _ = self._entry(self._canonical(addresses.key(sender)))
+        today = self._today(mailbox)
+        if today is None:
+            return False
+        mailbox = today
         if isinstance(found, Address) and found.kind == ALIAS and found.members:
             target = self._boxes.get(found.members[0])
             if target is not None and target.kind == SHARED and mailbox.address not in found.send_as:
@@ -165,8 +170,12 @@ class Directory:
 
     def same_customer(self, mailbox: Mailbox, address: str) -> bool:
         """Whether ``address`` lies in a domain of the mailbox's own account (internal mail passes no filter)."""
-        domain = self.domain(addresses.split(address)[1])
-        return domain is not None and domain.account == mailbox.account
+        domain, sender = self.domain(addresses.split(address)[1]), self._today(mailbox)
+        return domain is not None and sender is not None and domain.account == sender.account
+
+    def _today(self, mailbox: Mailbox) -> Mailbox | None:
+        """What a mailbox that somebody signed in to a while ago is now: its domain may have another owner."""
+        return self._by_id.get(mailbox.id)
 
     def _canonical(self, key: str) -> str:
         """An address key with an alias domain replaced by its main domain."""

@@ -221,3 +221,23 @@ def test_no_recipient_breaks_it(local: str, domain: str) -> None:
     if found.domain is not None:
         assert found.domain.name == domain
         assert all(DIRECTORY.mailbox_by_id(box) is not None for box in found.mailboxes)
+
+
+def test_who_signed_in_before_the_domain_changed_hands_reads_by_todays_account() -> None:
+    """A session holds the mailbox as it was at sign-in."""
+    desk = Mailbox(9, 10, 1, "desk@acme.example", kind="shared")
+    domain = Domain(5, 10, "two.example", (HostPort("mx.acme.example"),))
+    reader = Mailbox(8, 10, 5, "eve@two.example")
+    entry = address(5, desk.address, "shared", reader.address)
+    before = Directory([ACME, domain], [desk, reader], [entry])
+    assert [*before.shared_with(reader)] == ["desk"]
+    assert before.may_send_as(reader, desk.address)
+    assert before.same_customer(reader, desk.address)
+    sold = Directory([ACME, evolve(domain, account=20)], [desk, evolve(reader, account=20)], [entry])
+    assert sold.shared_with(reader) == {}
+    assert not sold.may_send_as(reader, desk.address)
+    assert not sold.same_customer(reader, desk.address)
+    removed = Directory([ACME, domain], [desk], [entry])
+    assert removed.shared_with(reader) == {}
+    assert not removed.may_send_as(reader, desk.address)
+    assert not removed.may_send_as(reader, reader.address)
