@@ -5,6 +5,9 @@ Writes nothing to disk itself: the box does.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
 from stratamail.imap import listing, render
 from stratamail.imap.commands import (
     Create,
@@ -19,6 +22,7 @@ from stratamail.imap.commands import (
 from stratamail.servers.imap_session import Done, Refusal, Session, refused
 from stratamail.store.foldertree import SPECIAL_USE
 from stratamail.store.mailbox_values import FolderInfo, MailboxError
+from stratamail.store.maildir import INBOX, canonical
 
 AT_ONCE = 200
 """So many folders are listed in one turn of the reactor; more patterns and folders are matched beside it."""
@@ -44,25 +48,27 @@ class FolderCommands:
         return Done("Created", f"MAILBOXID {listing.mailbox_id(uidvalidity)}")  # RFC 8474 section 4.1
 
     async def delete(self, session: Session, tag: str, command: Delete) -> Done:
-        self._leave_if_open(session, command.mailbox)
-        await refused(session.the_box().delete(command.mailbox))
+        with self._leaving(session, command.mailbox):
+            await refused(session.the_box().delete(command.mailbox))
         return Done("Deleted")
 
     async def rename(self, session: Session, tag: str, command: Rename) -> Done:
-        self._leave_if_open(session, command.old)
-        await refused(session.the_box().rename(command.old, command.new))
+        with self._leaving(session, command.old):
+            await refused(session.the_box().rename(command.old, command.new))
         return Done("Renamed")
 
-    def _leave_if_open(self, session: Session, name: str) -> None:
-        """A client that takes away the folder it has open knows that it is no more; others are told BYE."""
-        view = session.view
-        if view is None:
-            return
-        try:
-            box, inner = session.the_box().find(name)
-        except MailboxError:
-            return
-        if view.box is box and inner != "INBOX" and (view.name == inner or view.name.startswith(inner + "/")):
+    @contextmanager
+    def _leaving(self, session: Session, name: str) -> Iterator[None]:
+        """A client that takes away the folder it has open knows that it is no more; others are told BYE. When it is
+        refused, the folder stays open."""
+        view, mine = session.view, False
+        if view is not None:
+            with suppress(MailboxError):
+                box, inner = session.the_box().find(name)
+                inner = canonical(inner)
+                mine = view.box is box and inner != INBOX and (view.name + "/").startswith(inner + "/")
+        yield
+        if mine:
             session.leave()
 
     async def subscribe(self, session: Session, tag: str, command: Subscribe) -> Done:

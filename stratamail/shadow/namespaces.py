@@ -76,7 +76,14 @@ class Namespaces:
                     name = root if info.name == maildir.INBOX else f"{root}/{info.name}"
                     there.append(evolve(info, name=name, subscribed=name in subscribed, use=""))
         names = {info.name for info in there}
-        return [info for info in own if info.name not in names] + there
+        # a folder of one's own below such a name cannot be opened by it (RENAME of what is above it makes it reachable)
+        hidden = tuple(f"{root}/" for root in shared)
+        kept = [
+            evolve(info, exists=False, selectable=False) if f"{info.name}/".startswith(hidden) else info
+            for info in own
+            if info.name not in names
+        ]
+        return kept + there
 
     async def create(self, name: str, use: str = "") -> int:
         """Its UIDVALIDITY."""

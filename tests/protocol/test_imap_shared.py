@@ -160,6 +160,39 @@ def test_a_folder_of_ones_own_that_was_called_so_before_stays_reachable(house: H
     assert b"MESSAGES 1" in client.ok("STATUS mine (MESSAGES)")
 
 
+def test_a_folder_of_ones_own_behind_a_shared_one_is_not_listed(house: House) -> None:
+    """What LIST names can be opened; a rename of what is above it brings it back."""
+    house.mailboxes.create(ADDRESS, "Shared/desk/mine")
+    client = house.sign_in()
+    assert b"mine" not in client.ok('LIST "" Shared/*')
+    assert b"[NONEXISTENT]" in client.no("SELECT Shared/desk/mine")
+    client.ok("SUBSCRIBE Shared/desk/mine")
+    assert b'(\\NonExistent \\Subscribed) "/" Shared/desk/mine' in client.ok('LIST (SUBSCRIBED) "" Shared/*')
+    client.ok("RENAME Shared Before")
+    assert b"* 0 EXISTS" in client.ok("SELECT Before/desk/mine")
+    assert b"* 0 EXISTS" in client.ok("SELECT Shared/desk")
+
+
+@pytest.mark.parametrize("name", ["Sent", "Shared/desk/Sent"])
+def test_a_folder_that_is_open_stays_so_when_it_is_not_taken_away(house: House, name: str) -> None:
+    client = house.sign_in()
+    client.ok(f"SELECT {name}")
+    for command in (
+        f"RENAME {name} {name.replace('Sent', 'Drafts')}",
+        f"RENAME {name} Shared/nobody/x",
+        f"RENAME {name} {name}/below",
+        f"DELETE {name}/nothing",
+    ):
+        client.no(command)
+        client.ok("CHECK")
+        client.ok("UID SEARCH ALL")
+    client.ok(f"RENAME {name} {name}2")
+    client.bad("CHECK")
+    client.ok(f"SELECT {name}2")
+    client.ok(f"DELETE {name}2")
+    client.bad("CHECK")
+
+
 def test_append_belongs_to_the_shared_mailbox(house: House) -> None:
     client = house.sign_in()
     client.ok("SELECT Shared/desk")
