@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import quopri
 import time
 
@@ -32,7 +33,7 @@ def test_any_cut_gives_the_same(data: bytes, encoding: bytes, cuts: list[int]) -
     found = decoder(encoding)
     assert found is not None
     places = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
-    pieces = [data[a:b] for a, b in zip(places, places[1:], strict=False)]
+    pieces = [data[a:b] for a, b in itertools.pairwise(places)]
     assert b"".join(map(found.feed, pieces)) + found.end() == whole
 
 
