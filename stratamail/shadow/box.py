@@ -94,6 +94,11 @@ class Box:
         found: list[FolderInfo] = await self._files(self._workers.mailboxes.folders, offered)
         return found
 
+    async def names(self, addresses: Iterable[str]) -> dict[str, list[str]]:
+        """The folders of other mailboxes, INBOX first."""
+        found: dict[str, list[str]] = await self._workers.files.run(self._workers.mailboxes.names, addresses)
+        return found
+
     async def create(self, name: str, use: str = "") -> int:
         """Its UIDVALIDITY. ``use``: special uses, divided by spaces."""
         uidvalidity: int = await self._files(self._workers.mailboxes.create, name, use)

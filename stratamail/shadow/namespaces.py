@@ -20,6 +20,8 @@ from stratamail.store.mailbox_values import Appended, Copied, FolderInfo, Mailbo
 T = TypeVar("T")
 SHARED = "Shared"
 PREFIX = SHARED + "/"
+AT_ONCE = 20
+"""So many shared mailboxes are listed in one turn of the files' thread."""
 
 
 class Namespaces:
@@ -70,11 +72,14 @@ class Namespaces:
         own = await self.own.folders(offered=list(shared))
         subscribed = {info.name for info in own if info.subscribed}
         there: list[FolderInfo] = []
-        for root, address in shared.items():
-            for info in await self._box(address).folders():
-                if info.exists:
-                    name = root if info.name == maildir.INBOX else f"{root}/{info.name}"
-                    there.append(evolve(info, name=name, subscribed=name in subscribed, use=""))
+        roots = list(shared.items())
+        for start in range(0, len(roots), AT_ONCE):
+            some = roots[start : start + AT_ONCE]
+            found = await self.own.names([address for _, address in some])
+            for root, address in some:
+                for inner in found[address]:
+                    name = root if inner == maildir.INBOX else f"{root}/{inner}"
+                    there.append(FolderInfo(name, subscribed=name in subscribed))
         names = {info.name for info in there}
         # a folder of one's own below such a name cannot be opened by it (RENAME of what is above it makes it reachable)
         hidden = tuple(f"{root}/" for root in shared)

@@ -8,7 +8,7 @@ address in key form.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from stratamail.store import foldertree, maildir
@@ -42,6 +42,18 @@ class Mailboxes(MailboxSharing, MailboxReading):
             return foldertree.listing(index)
 
         return self._run(address, act)
+
+    def names(self, addresses: Iterable[str]) -> dict[str, list[str]]:
+        """The folders that many mailboxes have, INBOX first: their directories tell, so that none of their indexes is
+        opened for it, but one that has yet to be made."""
+        found = {}
+        for address in addresses:
+            root = self._files.root(address)
+            if os.path.exists(os.path.join(root, "index.sqlite")):
+                found[address] = list(dict.fromkeys((maildir.INBOX, *maildir.folders(root))))
+            else:
+                found[address] = [info.name for info in self.folders(address) if info.exists]
+        return found
 
     def create(self, address: str, name: str, use: str = "") -> int:
         """Make a folder (and its parents, RFC 3501 section 6.3.3); its UIDVALIDITY. ``use`` are special uses divided by
