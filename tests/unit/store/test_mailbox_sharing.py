@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from stratamail.store import maildir
-from stratamail.store.mailboxes import Mailboxes
 from tests.unit.store.boxes import ADDRESS, Boxes
 
 DESK = "desk@example.org"
