@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 CLOSE_WRITE, MOVED_FROM, MOVED_TO, CREATE, DELETE = 0x8, 0x40, 0x80, 0x100, 0x200
-OVERFLOW, IGNORED, IS_DIRECTORY = 0x4000, 0x8000, 0x40000000
+OVERFLOW, IS_DIRECTORY = 0x4000, 0x40000000
 _ONLY_DIRECTORIES = 0x1000000
 _EVENT = struct.Struct("iIII")
 _BUFFER = 1 << 16

@@ -56,7 +56,6 @@ class Offer:
     """What the peer offers. ``size`` None: no SIZE; 0: SIZE without a limit."""
 
     greeting: str = ""
-    esmtp: bool = False
     pipelining: bool = False
     chunking: bool = False
     eightbitmime: bool = False
@@ -78,7 +77,6 @@ def read_offer(reply: Reply) -> Offer:
         size = int(given[0]) if given and given[0].isascii() and given[0].isdigit() and len(given[0]) < 20 else 0
     return Offer(
         greeting=lines[0],
-        esmtp=True,
         pipelining="PIPELINING" in table,
         chunking="CHUNKING" in table,
         eightbitmime="8BITMIME" in table,
@@ -110,11 +108,6 @@ class ClientEngine:
         self.offer = Offer()
         self.tls = False
         self.garbled = ""
-
-    @property
-    def waiting_for(self) -> str:
-        """The verb whose reply comes next, "" when none is awaited."""
-        return self._asked[0] if self._asked else ""
 
     def receive(self, data: bytes) -> list[Event]:
         """What the peer has said; what came before garbage counts, nothing after it does."""

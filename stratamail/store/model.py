@@ -6,7 +6,7 @@ them its time. ``seq`` is the order of arrival, given inside the commit.
 
 from __future__ import annotations
 
-from attrs import field, frozen
+from attrs import frozen
 
 from stratamail.mail.envelope import Envelope
 
@@ -112,15 +112,3 @@ class Delivery:
     unknown_outcomes: int = 0
     aside: bool = False
     finished: int | None = None
-
-
-@frozen
-class Filed:
-    """Told to sessions when a copy is in a mailbox: one row of a folder."""
-
-    uid: int
-    modseq: int
-    name: str
-    flags: frozenset[str] = field(factory=frozenset)
-    size: int = 0
-    date: int = 0

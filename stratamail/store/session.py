@@ -84,10 +84,6 @@ class Session:
 
     # -- opening and closing
 
-    @property
-    def healthy(self) -> bool:
-        return self._raw is not None
-
     def open(self) -> None:
         """Open, bring the whole WAL home, remove what a failed batch left. Raises ``sqlite3.Error``, ``OSError``."""
         raw = self._connect(self._layout.queue)

@@ -49,12 +49,9 @@ class Directory:
             self._by_id[box.id] = box
             self._of_domain.setdefault(box.domain, []).append(box)
         self._addresses: dict[str, Address] = {}
-        self._aliases: dict[str, list[str]] = {}
         self._read: dict[str, list[Mailbox]] = {}
         for entry in addresses:
             self._addresses[entry.address] = entry
-            if entry.kind == ALIAS and entry.members:
-                self._aliases.setdefault(entry.members[0], []).append(entry.address)
             if entry.kind == SHARED and entry.address in self._boxes:
                 for reader in entry.members:
                     self._read.setdefault(reader, []).append(self._boxes[entry.address])
@@ -111,14 +108,6 @@ class Directory:
         reader = self._today(mailbox)
         found = [box for box in self._read.get(reader.address, ()) if box.account == reader.account] if reader else []
         return {self._names[box.id]: box for box in found if box.state == "enabled"}
-
-    def aliases(self, mailbox: Mailbox) -> tuple[str, ...]:
-        """The aliases of a mailbox, in key form, sorted."""
-        return tuple(sorted(self._aliases.get(mailbox.address, ())))
-
-    def claims(self, mailbox: Mailbox) -> tuple[str, ...]:
-        """The address keys whose unclaimed mail is this mailbox's: its own and its aliases'."""
-        return (mailbox.address, *self.aliases(mailbox))
 
     def resolve(self, address: str) -> Resolution:
         """What ``address``, as it stood in an envelope, means now. Never raises; a foreign address has no domain."""

@@ -108,7 +108,7 @@ async def recovery(reactor: Any, folder: str, acks: dict[str, int], warm: bool) 
     await rig.replay()
     await rig.committer.barrier()
     with database.reading(rig.engine) as conn:
-        assert messages.count_unfiled(conn) == 0
+        assert messages.unfiled(conn) == []
         assert conn.execute(text("SELECT count(*) FROM journal")).scalar() == 0
         known = {row.id: row.seq for row in conn.execute(text("SELECT id, seq FROM messages"))}
         owed = conn.execute(text("SELECT count(*) FROM deliveries WHERE state = 'queued'")).scalar()

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Select, bindparam, delete, insert, select, text, update
+from sqlalchemy import Select, bindparam, delete, select, text, update
 from sqlalchemy.engine import Connection
 
 from stratamail.store.model import Message, Source
@@ -71,11 +71,6 @@ def _select() -> Select[Any]:
 
 def by_id(conn: Connection, id: str) -> Message | None:
     row = conn.execute(_select().where(_m.id == id)).first()
-    return None if row is None else from_row(row)
-
-
-def by_seq(conn: Connection, seq: int) -> Message | None:
-    row = conn.execute(_select().where(_m.seq == seq)).first()
     return None if row is None else from_row(row)
 
 
@@ -140,11 +135,6 @@ def claim(conn: Connection, mailbox: int, keys: Iterable[str]) -> list[int]:
     return sorted(int(str(row["b_seq"])) for row in claimed)
 
 
-def unclaimed_keys(conn: Connection, keys: Iterable[str]) -> set[str]:
-    """Which of ``keys`` (at most a few hundred) hold unclaimed mail."""
-    return set(conn.execute(select(unclaimed.c.key).where(unclaimed.c.key.in_(list(keys))).distinct()).scalars())
-
-
 def ids_between(conn: Connection, first: str, last: str) -> set[str]:
     """Ids that have a row, from ``first`` to ``last`` inclusive."""
     return set(conn.execute(select(_m.id).where(_m.id >= first, _m.id <= last)).scalars())
@@ -157,13 +147,3 @@ def remove(conn: Connection, ids: Iterable[str]) -> list[int]:
         conn.execute(delete(table).where(text(f"seq {_IN}")), {"seqs": json.dumps(seqs)})
     conn.execute(delete(messages).where(text(f"seq {_IN}")), {"seqs": json.dumps(seqs)})
     return seqs
-
-
-def count_unfiled(conn: Connection) -> int:
-    return int(conn.execute(text("SELECT count(*) FROM messages WHERE unfiled = 1")).scalar_one())
-
-
-def add_unclaimed(conn: Connection, seq: int, keys: Iterable[str]) -> None:
-    """Keep ``seq`` for the enrolment of ``keys`` again (a mailbox that was removed before its mail was filed)."""
-    for key in keys:
-        conn.execute(insert(unclaimed).prefix_with("OR IGNORE"), {"key": key, "seq": seq})

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 from sqlalchemy.engine import Engine
 from twisted.internet.defer import Deferred, succeed
 
@@ -16,7 +17,7 @@ from stratamail.store.catalog.domains import Domains
 from stratamail.store.catalog.mailboxes import Mailboxes
 from stratamail.store.catalog.schema import OPERATOR
 from stratamail.store.layout import Layout
-from stratamail.store.queue import messages
+from stratamail.store.queue.schema import unclaimed
 from stratamail.tenancy.model import Domain, HostPort
 
 
@@ -90,8 +91,8 @@ def test_unclaimed_mail_finds_its_mailbox(engines: tuple[Engine, Engine]) -> Non
     catalog = make(engines)
     done(catalog.reload())
     with database.writing(engines[1]) as conn:
-        messages.add_unclaimed(conn, 7, ["ada@a.example", "cid@a.example"])
-        messages.add_unclaimed(conn, 8, ["ada@a.example"])
+        kept = ((7, "ada@a.example"), (7, "cid@a.example"), (8, "ada@a.example"))
+        conn.execute(insert(unclaimed), [{"seq": seq, "key": key} for seq, key in kept])
     claims: list[tuple[int, list[str]]] = []
 
     async def claim(mailbox: int, keys: Sequence[str]) -> int:

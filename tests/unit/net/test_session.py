@@ -79,7 +79,7 @@ class InClear(SessionCase):
     async def test_falls_back_to_helo(self) -> None:
         self.sink.script = lambda s, step, line: b"502 what?\r\n" if step == "ehlo" else None
         session = await self.open()
-        assert not session.offer.esmtp
+        assert not session.offer.keywords
 
     async def test_no_such_host(self) -> None:
         assert (await self.refused(host="nowhere.test")).stage == "resolve"

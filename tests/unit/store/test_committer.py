@@ -85,15 +85,15 @@ class Commits(CommitterCase):
         self.assertEqual(message.sha256, new.sha256)
         with database.reading(self.engine) as conn:
             self.assertEqual(messages.by_id(conn, new.id), message)
-            self.assertEqual(messages.by_seq(conn, 1), message)
+            self.assertEqual(messages.by_seqs(conn, [1]), [message])
             self.assertEqual(messages.content(conn, 1), TRACE + b"body")
             self.assertEqual(messages.unfiled(conn), [message])
-            self.assertEqual(messages.unclaimed_keys(conn, ["k@example.test", "z@example.test"]), {"k@example.test"})
             source = messages.source(conn, 1)
             assert source is not None
             self.assertEqual((source.peer, source.helo), ("192.0.2.1", "elsewhere.test"))
         self.assertEqual(self.rows("SELECT recipient FROM deliveries"), ["user@example.test"])
         self.assertEqual(self.rows("SELECT state FROM deliveries"), ["queued"])
+        self.assertEqual(self.rows("SELECT key FROM unclaimed"), ["k@example.test"])
         await self.committer.write(lambda conn: None)
         self.assertEqual(self.told, [[message]])
 

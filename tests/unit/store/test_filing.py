@@ -47,7 +47,7 @@ class FilingCase(TestCase):
 
     def unfiled(self) -> int:
         with database.reading(self.live.engine) as conn:
-            return messages.count_unfiled(conn)
+            return len(messages.unfiled(conn))
 
     def mark_unfiled(self, *contents: tuple[int, bytes | None]) -> None:
         """As if the server had ended before these were taken out of the journal."""
