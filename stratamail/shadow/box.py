@@ -142,7 +142,7 @@ class Box:
         recent = sum(1 for uid in reversed(uids) if uid >= folder.recent) if uids and uids[-1] >= folder.recent else 0
         return Status(
             len(uids), recent, folder.unseen, folder.uidnext, folder.uidvalidity, folder.highestmodseq,
-            sum(folder.columns.sizes),
+            folder.octets,
         )  # fmt: skip
 
     async def select(self, name: str, read_only: bool, notify: Callable[[], None]) -> View:

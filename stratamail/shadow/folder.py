@@ -53,6 +53,7 @@ class Folder:
         self._keywords: Keywords = loaded.keywords
         self._names: dict[int, tuple[str, ...]] = {}
         self._unseen: int | None = None
+        self._octets: int | None = None
 
     @property
     def keywords(self) -> tuple[str, ...]:
@@ -73,6 +74,13 @@ class Folder:
         if self._unseen is None:
             self._unseen = self._read().count(b"\0")
         return self._unseen
+
+    @property
+    def octets(self) -> int:
+        """What the messages take together."""
+        if self._octets is None:
+            self._octets = sum(self.columns.sizes)
+        return self._octets
 
     @property
     def first_unseen(self) -> int | None:
@@ -171,16 +179,20 @@ class Folder:
         columns.uids = columns.uids + array("I", [row.uid for row in rows])
         self.uidnext = rows[-1].uid + 1
         self.highestmodseq = max(self.highestmodseq, rows[-1].modseq)
-        self._unseen = None
+        if self._unseen is not None:
+            self._unseen += sum(not row.flags & maildir.SEEN for row in rows)
+        if self._octets is not None:
+            self._octets += sum(row.size for row in rows)
 
     def _flag(self, change: Flagged) -> None:
         for uid, modseq, flags in change.changes:
             i = self.position(uid)
             if i is not None:
+                if self._unseen is not None:
+                    self._unseen += (self.columns.flags[i] & maildir.SEEN) - (flags & maildir.SEEN)
                 self.columns.flags[i] = flags
                 self.columns.modseqs[i] = modseq
             self.highestmodseq = max(self.highestmodseq, modseq)
-        self._unseen = None
 
     def _remove(self, change: Removed) -> None:
         old = self.columns
@@ -188,8 +200,11 @@ class Folder:
         self.highestmodseq = max(self.highestmodseq, change.modseq)
         if not gone:
             return
+        if self._unseen is not None:
+            self._unseen -= sum(not old.flags[i] & maildir.SEEN for i in gone)
+        if self._octets is not None:
+            self._octets -= sum(old.sizes[i] for i in gone)
         self.columns = without(old, gone)
-        self._unseen = None
 
 
 def without(old: Columns, gone: Sequence[int]) -> Columns:

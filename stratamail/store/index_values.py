@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import sys
 from array import array
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from attrs import define, field
@@ -52,12 +52,26 @@ class Columns:
 
     __slots__ = ("bases", "dates", "flags", "modseqs", "saves", "sizes", "uids")
 
-    def __init__(self, rows: Iterable[Row | tuple[int, int, int, int, int, str, int]] = ()) -> None:
-        columns = list(zip(*rows, strict=True)) or [()] * 7
-        self.uids = array("I", columns[0])
-        self.modseqs = array("Q", columns[1])
-        self.flags = array("Q", columns[2])
-        self.sizes = array("Q", columns[3])
-        self.dates = array("q", columns[4])
-        self.bases: list[str] = list(columns[5])
-        self.saves = array("q", columns[6])
+    def __init__(self) -> None:
+        self.uids = array("I")
+        self.modseqs = array("Q")
+        self.flags = array("Q")
+        self.sizes = array("Q")
+        self.dates = array("q")
+        self.bases: list[str] = []
+        self.saves = array("q")
+
+    def extend(self, numbers: str, bases: str) -> None:
+        """Messages above those before: ``numbers`` are uid, modseq, flags, size, date, saved of each, in 16 hexadecimal
+        digits; ``bases`` their names, divided by slashes, which no name has."""
+        words = array("Q", bytes.fromhex(numbers))
+        if sys.byteorder == "little":
+            words.byteswap()
+        signed = array("q", words.tobytes())
+        self.uids.extend(words[::6].tolist())
+        self.modseqs += words[1::6]
+        self.flags += words[2::6]
+        self.sizes += words[3::6]
+        self.dates += signed[4::6]
+        self.saves += signed[5::6]
+        self.bases += bases.split("/")

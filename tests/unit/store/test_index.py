@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stratamail.store.index import Index
+from stratamail.store.index import AT_ONCE, Index, Row
 from stratamail.store.index_file import VERSION
 from stratamail.store.mailbox_values import MailboxError
 from tests.unit.store.boxes import ADDRESS, Boxes
@@ -261,3 +261,27 @@ def test_idle_indexes_are_closed_and_opened_again(boxes: Boxes) -> None:
     boxes.mailboxes.release(-1.0)
     assert not os.path.exists(path_of(boxes) + "-wal")
     assert boxes.uids() == [1]
+
+
+# columns
+
+
+@pytest.mark.parametrize("count", [0, 1, AT_ONCE, AT_ONCE + 1])
+def test_all_of_a_folder_is_loaded_as_it_was_written(tmp_path: Path, count: int) -> None:
+    index = Index(str(tmp_path / "index.sqlite"))
+    extremes = [
+        Row(1, 2**53, 2**61 | 1, 2**40, -86_400_000_000, "name with 'quotes', a\nline end, ünd", 0),
+        Row(7, 1, 0, 0, 0, "1.x", -1),
+        Row(2**32 - 1, 5, 128, 1, 2**50, "2.y", 2**50),
+    ]
+    rows = [Row(uid, uid, 0, uid, uid, f"{uid}.z", uid) for uid in range(10, 10 + count)]
+    rows = [*extremes[:2], *rows, extremes[2]] if count else []
+    with index.change():
+        folder, other = index.create("INBOX", 1), index.create("Other", 2)
+        index.add(folder, rows)
+        index.add(other, [Row(3, 1, 0, 1, 1, "3.other", 1)])
+    found = index.load(folder)
+    columns = found.uids, found.modseqs, found.flags, found.sizes, found.dates, found.bases, found.saves
+    assert list(map(tuple, zip(*columns, strict=True))) == list(map(tuple, rows))
+    assert all(len(column) == len(rows) for column in columns)
+    index.close()
