@@ -10,9 +10,11 @@ from twisted.internet.defer import Deferred
 
 from stratamail.store import database
 from stratamail.store.mailboxes import Mailboxes
+from stratamail.store.maildir import ANSWERED, SEEN
 from stratamail.store.pool import Pool
 from stratamail.store.queue import events
 from stratamail.tenancy.directory import Directory
+from stratamail.tenancy.model import Mailbox
 
 T = TypeVar("T")
 
@@ -52,12 +54,19 @@ class Figures:
         read = answered = 0
         for id, ids in sorted(concerned.items()):
             mailbox = self._directory().mailbox_by_id(id)
-            if mailbox is not None:
-                # one mailbox a hop: arrivals are filed in between
-                some = await self._files.run(self._mailboxes.tally, mailbox.address, ids)
-                read += some[0]
-                answered += some[1]
+            if mailbox is None:
+                continue
+            flags = await self._flags(mailbox, ids)
+            for other in self._directory().beside(mailbox):
+                # what was moved there, and not what was given to both
+                flags |= await self._flags(other, ids - flags.keys() - concerned.get(other.id, set()))
+            read += sum(1 for bits in flags.values() if bits & SEEN)
+            answered += sum(1 for bits in flags.values() if bits & ANSWERED)
         return read, answered
+
+    def _flags(self, mailbox: Mailbox, ids: set[str]) -> Deferred[dict[str, int]]:
+        """One mailbox a hop: arrivals are filed in between."""
+        return self._files.run(self._mailboxes.tally, mailbox.address, ids)
 
 
 def _mailboxes(conn: Connection, event: events.Event) -> dict[int, set[str]]:

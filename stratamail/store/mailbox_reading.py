@@ -144,10 +144,11 @@ class MailboxReading(MailboxOutside):
 
         return self._run(address, act)
 
-    def tally(self, address: str, ids: Collection[str]) -> tuple[int, int]:
-        """(read, answered) among the messages ``ids``, each once, whatever folder it is in now."""
+    def tally(self, address: str, ids: Collection[str]) -> dict[str, int]:
+        """The flags of those of the messages ``ids`` that are here, whatever folder they are in now; by id, of all
+        copies together."""
         if not ids or not os.path.isdir(self._files.root(address)):
-            return 0, 0
+            return {}
         flags: dict[str, int] = {}
         # an id begins with the time at which its message began to arrive
         since = maildir.time_of(min(ids))
@@ -155,5 +156,4 @@ class MailboxReading(MailboxOutside):
             message = maildir.message_id(base)
             if message in ids:
                 flags[message] = flags.get(message, 0) | bits
-        read = sum(1 for bits in flags.values() if bits & maildir.SEEN)
-        return read, sum(1 for bits in flags.values() if bits & maildir.ANSWERED)
+        return flags

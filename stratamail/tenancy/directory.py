@@ -109,6 +109,14 @@ class Directory:
         found = [box for box in self._read.get(reader.address, ()) if box.account == reader.account] if reader else []
         return {self._names[box.id]: box for box in found if box.state == "enabled"}
 
+    def beside(self, mailbox: Mailbox) -> list[Mailbox]:
+        """Where its mail may have been moved to: the mailboxes of the readers, when it is a shared one, or the shared
+        ones that it reads."""
+        if mailbox.kind != SHARED:
+            return list(self.shared_with(mailbox).values())
+        entry = self._addresses.get(mailbox.address)
+        return [self._boxes[reader] for reader in entry.members if reader in self._boxes] if entry else []
+
     def resolve(self, address: str) -> Resolution:
         """What ``address``, as it stood in an envelope, means now. Never raises; a foreign address has no domain."""
         key = addresses.key(address)
