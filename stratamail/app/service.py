@@ -11,7 +11,7 @@ import os
 import sys
 from typing import Any
 
-from twisted.application.service import IService, Service
+from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -110,12 +110,3 @@ def _exit_1() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(1)
-
-
-def make(settings: Settings, reactor: Any = None) -> IService:
-    """The service that twistd runs."""
-    if reactor is None:
-        from twisted.internet import reactor as running  # noqa: PLC0415  (installed by twistd a moment ago)
-
-        reactor = running
-    return Server(settings, reactor)

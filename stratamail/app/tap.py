@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.application.service import IService
 from twisted.python import usage
 
-from stratamail.app.service import make
+from stratamail.app.service import Server
 from stratamail.config.load import ConfigError, load
 
 _DEFAULT = "/etc/stratamail/stratamail.toml"
@@ -26,4 +26,6 @@ class Options(usage.Options):
 
 
 def makeService(options: Options) -> IService:
-    return make(options["settings"])
+    from twisted.internet import reactor  # noqa: PLC0415  (installed by twistd a moment ago)
+
+    return Server(options["settings"], reactor)

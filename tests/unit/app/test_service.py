@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from twisted.internet.testing import MemoryReactorClock
 
+from stratamail.app import service
 from stratamail.app.privileges import Privileges
 from stratamail.app.running import Running
-from stratamail.app.service import make
 from stratamail.config.settings import Server, Settings, Tls
 from stratamail.net import certificate
 from stratamail.store import database
@@ -35,7 +35,7 @@ def prepare(settings: Settings) -> Layout:
 
 def refusal(settings: Settings) -> str:
     with pytest.raises(SystemExit) as caught:
-        make(settings, MemoryReactorClock()).startService()
+        service.Server(settings, MemoryReactorClock()).startService()
     return str(caught.value.code)
 
 
