@@ -6,6 +6,7 @@ Writes nothing itself: the rooms do.
 from __future__ import annotations
 
 import gc
+from functools import partial
 from typing import Any
 
 from attrs import evolve
@@ -237,9 +238,13 @@ class Rooms:
     async def note(self, topics: frozenset[str], flush: str) -> None:
         """The command line has committed something: put it in force."""
         if "catalog" in topics:
+            before = self.catalog.directory
             withdrawn = await self.catalog.reload()
+            kept = partial(self.catalog.directory.is_still, before=before)
+            # in this turn, before mail for another mailbox of the same address can be filed
+            forgetting = Deferred.fromCoroutine(self.shadow.forget(kept))
             self.doors.drop(withdrawn)
-            await self.shadow.forget(self.catalog.directory.is_mailbox)
+            await forgetting
             await self.catalog.claim(self.filing.claim)
         self.watch.wake()
         self.relay.wake()

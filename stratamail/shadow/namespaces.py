@@ -61,7 +61,13 @@ class Namespaces:
 
     def permits(self, view: View) -> bool:
         """Whether the folder that a session has open is still its own, or one that it may read."""
-        return view.box is self.own or getattr(view.box, "address", None) in self._shared().values()
+        return self._reads(view.box)
+
+    def _reads(self, box: object) -> bool:
+        if box is self.own:
+            return True
+        # another mailbox that has the address by now has a box of its own
+        return isinstance(box, Box) and box.address in self._shared().values() and self._box(box.address) is box
 
     # folders
 
@@ -210,7 +216,7 @@ class Namespaces:
             some = uids[start : start + SLICE]
             # a file that a power cut could still tear would be mended in the mailboxes it was delivered to only
             await view.compute(durable.sync_files, [path for path in map(view.path, some) if path is not None])
-            if not (self.permits(view) and (box is self.own or box.address in self._shared().values())):
+            if not (self._reads(view.box) and self._reads(box)):
                 raise MailboxError("Access to the mailbox was withdrawn", "NOPERM")
             yield await view.box.within(view.folder, "copy_to", some, box.address, inner, move)
 

@@ -78,9 +78,10 @@ class Directory:
         """Every listed address that is no mailbox."""
         return list(self._addresses.values())
 
-    def is_mailbox(self, key: str) -> bool:
-        """Whether an address key is a mailbox's own."""
-        return key in self._boxes
+    def is_still(self, key: str, before: Directory) -> bool:
+        """Whether an address key is a mailbox's own, and no other's than in an earlier picture."""
+        now, then = self._boxes.get(key), before._boxes.get(key)
+        return now is not None and then is not None and now.id == then.id
 
     def mailbox_by_id(self, id: int) -> Mailbox | None:
         return self._by_id.get(id)

@@ -124,3 +124,30 @@ def test_two_of_one_name_in_two_domains(server: Server) -> None:
     client = server.imap(BEN)
     until(lambda: count(client, "Shared/twin") == 1, "the older one has the short name")
     assert count(client, f"Shared/twin@{FILTERED}") == 0
+
+
+def test_an_address_that_changed_hands_before_the_server_heard_of_it(server: Server) -> None:
+    """Two changes of the catalog that the server learns of at once."""
+    shared = f"hands@{OPEN}"
+    server.cli("address", "add", shared, "--shared", BEN)
+    assert server.deliver(MAIL, [shared]).startswith(b"250")
+    until(lambda: server.json("mailbox", "show", shared)["messages"] == 1, "it is there")
+    ben = server.imap(BEN)
+    assert ben.select("Shared/hands")[0] == "OK"
+    wake = server.state / "wake.sock"
+    wake.rename(server.state / "aside.sock")
+    server.cli("address", "remove", shared)
+    server.cli("address", "add", shared, "--shared", CARLA, "--shared", BEN)
+    (server.state / "aside.sock").rename(wake)
+    server.cli("mailbox", "set", CARLA, "--name", "Carla")
+    with pytest.raises(imaplib.IMAP4.error):
+        ben.noop()
+        ben.noop()
+    carla = server.imap(CARLA)
+    assert count(carla, "Shared/hands") == 0
+    assert server.deliver(MAIL, [shared]).startswith(b"250")
+    until(lambda: server.json("mailbox", "show", shared)["messages"] == 1, "the new one")
+    assert carla.select("Shared/hands") == ("OK", [b"1"])
+    assert carla.fetch("1", "(BODY.PEEK[])")[0] == "OK"
+    server.restart()
+    assert count(server.imap(CARLA), "Shared/hands") == 1

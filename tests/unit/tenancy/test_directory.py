@@ -163,7 +163,9 @@ def test_a_shared_address_is_one_copy_in_a_mailbox_of_its_own() -> None:
     assert OFFICE.resolve("help@acme.example").mailboxes == (7,)
     assert OFFICE.resolve("all@acme.example").mailboxes == (7, 1)
     assert OFFICE.mailbox_at("help@acme.example") == DESK
-    assert OFFICE.is_mailbox("desk@acme.example")
+    assert OFFICE.is_still("desk@acme.example", OFFICE)
+    assert not OFFICE.is_still("desk@acme.example", Directory())
+    assert not OFFICE.is_still("help@acme.example", OFFICE)
 
 
 def test_nobody_signs_in_to_a_shared_mailbox() -> None:
