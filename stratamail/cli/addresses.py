@@ -129,7 +129,7 @@ def set_address(
     send_as: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Change an address. Lists are replaced whole."""
+    """Change an address. Lists are replaced whole. One shared no more loses its aliases; its mail is set aside."""
     kind, targets = chosen(alias_of, shared, group) or (None, None)
     with session.change("address.set", address, f"{kind or 'kept'}: {' '.join(targets or ())}") as conn:
         repository = Addresses(conn)
@@ -145,7 +145,7 @@ def set_address(
 @as_json
 @pass_session
 def remove(session: Session, address: str, as_json: bool) -> None:
-    """Remove an address. The mail of a shared one is set aside on disk."""
+    """Remove an address; a shared one with its aliases. The mail of that is set aside on disk."""
     with session.change("address.remove", address) as conn:
         repository = Addresses(conn)
         repository.remove(OPERATOR, address)
