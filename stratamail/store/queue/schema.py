@@ -84,6 +84,8 @@ deliveries = Table(
     Column("finished", BigInteger),
     # 1: a report to the sender is to be written (RFC 3464); cleared when it has been captured
     Column("notice", Boolean, nullable=False, server_default=text("0")),
+    # the finished delivery that this one repeats because a person asked for it; no event counts it
+    Column("replay_of", Integer),
     sqlite_autoincrement=True,
 )
 Index("deliveries_notice", deliveries.c.id, sqlite_where=text("notice = 1"), postgresql_where=text("notice"))
@@ -103,6 +105,20 @@ primaries = Table(
     Column("state", String(12), nullable=False),
     Column("machine", Text, nullable=False),
     Column("changed", BigInteger, nullable=False),
+)
+
+# what was deleted from a mailbox (an id) is to come back: messages that arrived from ``since`` to before ``until``;
+# done by the server, which then notes when and how many
+restores = Table(
+    "restores",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("mailbox", Integer, nullable=False),
+    Column("since", BigInteger, nullable=False, server_default=text("0")),
+    Column("until", BigInteger, nullable=False),
+    Column("done", BigInteger),
+    Column("restored", Integer, nullable=False, server_default=text("0")),
+    sqlite_autoincrement=True,
 )
 
 # outage events; delivered, held, captured are computed from rows, read and answered are taken at closing
