@@ -17,6 +17,7 @@ from stratamail.cli.diagnosis import doctor
 from stratamail.cli.domains import domains
 from stratamail.cli.importing import import_mailboxes
 from stratamail.cli.mailboxes import mailboxes
+from stratamail.cli.proof import proof
 from stratamail.cli.queue import queue
 from stratamail.cli.session import Session
 from stratamail.cli.setup import check_config, init
@@ -68,6 +69,7 @@ for command in (
     mailboxes,
     addresses,
     queue,
+    proof,
     status,
     events,
     outage,
