@@ -38,7 +38,7 @@ def settings_options(command: Command) -> Command:
             click.option("--tls", type=click.Choice((*TLS, "profile")), help="Default: what the profile says."),
             click.option("--trust", type=NetworkType(), multiple=True, help="May be repeated; without one: any peer."),
             click.option("--unknown", type=click.Choice(UNKNOWN)),
-            click.option("--profile", type=click.Choice(profiles.NAMES)),
+            click.option("--profile", type=click.Choice(profiles.NAMES), help="Default: auto, by its name and banner."),
             click.option("--filter", "filter_", type=click.Choice(filters.NAMES)),
             click.option("--alias-of", metavar="DOMAIN", help="Has that domain's mailboxes and settings."),
         )
@@ -59,7 +59,7 @@ def row(domain: Domain, accounts: list[Account], domains: list[Domain]) -> dict[
         "tls": domain.tls or None,
         "trust": [str(network) for network in domain.trust],
         "unknown": domain.unknown,
-        "profile": domain.profile,
+        "profile": profiles.of(domain.profile, [one.host for one in domain.primaries]).name,
         "filter": domain.filter,
         "alias_of": mains.get(domain.alias_of) if domain.alias_of else None,
     }

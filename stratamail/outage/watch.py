@@ -24,7 +24,7 @@ from stratamail.net.smtp import Addresses, Reactor, TlsClient
 from stratamail.outage import rows
 from stratamail.outage.probe import probe
 from stratamail.outage.step import UP, Effect, Event, Heard, Machine, Rules
-from stratamail.profiles.primaries import profile
+from stratamail.profiles import primaries as profiles
 from stratamail.store.queue import alerts, events, primaries
 from stratamail.tenancy import hostport
 from stratamail.tenancy.directory import Directory
@@ -193,7 +193,7 @@ class Watch(Service):
             domain.primaries,
             known,
             hostname=self._hostname,
-            policy=domain.tls or profile(domain.profile).tls,
+            policy=domain.tls or profiles.of(domain.profile, [one.host for one in domain.primaries]).tls,
             resolver=self._resolver,
             timeout=self._timeout,
             tls_client=self._tls_client,

@@ -36,7 +36,7 @@ class HostPort:
 @frozen
 class Domain:
     """A protected domain. ``name`` is the A-label in lower case; ``alias_of`` names the id of the main domain;
-    ``tls`` "" means the profile's; an empty ``trust`` takes mail from anybody and trusts nobody."""
+    ``tls`` "" means the profile's; ``profile`` "auto": told by the primary's name and banner; an empty ``trust`` takes mail from anybody and trusts nobody."""
 
     id: int
     account: int
@@ -46,7 +46,7 @@ class Domain:
     tls: str = ""
     trust: tuple[Network, ...] = ()
     unknown: str = "accept"
-    profile: str = "generic"
+    profile: str = "auto"
     filter: str = "none"
     alias_of: int | None = None
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stratamail.mail.reply import Reply
-from stratamail.profiles.codes import Meaning, judge
-from stratamail.profiles.filters import FILTERS
-from stratamail.profiles.primaries import NAMES, PROFILES, profile
+from stratamail.profiles.codes import CONNECTIONS, PROVIDER, RULES, Meaning, judge
 
 A, M, B, S, R = Meaning.ACCEPTED, Meaning.MESSAGE, Meaning.MAILBOX, Meaning.SERVER, Meaning.REFUSED
 
@@ -53,14 +51,53 @@ def test_meaning(stage: str, code: int, status: str, text: str, meaning: Meaning
     assert judge(Reply(code, status, text), stage).meaning is meaning
 
 
-def test_waits_and_cures() -> None:
-    assert judge(Reply(550, "5.2.121", "x"), "RCPT").wait == 3600
-    assert "connector" in judge(Reply(550, "5.7.64", "x"), "RCPT").cure
-    assert "own domains" in judge(Reply(550, "5.7.60", "x"), "RCPT").cure
+# every row of what looks permanent and is not: seen, meaning, scope, at least so many seconds, a word of the cure
+ROWS = [
+    (550, "5.2.121", "the sender's message rate limit was exceeded", B, "", 3600, ""),
+    (550, "5.2.122", "The recipient's mailbox is over its limit", B, "", 3600, ""),
+    (550, "5.7.51", "TenantInboundAttribution; There is a partner connector", S, "", 0, "connector"),
+    (550, "5.7.64", "TenantAttribution; Relay Access Denied", S, "", 0, "chain"),
+    (550, "5.7.1", "TenantAttribution", S, "", 0, "connector"),
+    (550, "5.2.1", "https://support.google.com/mail/?p=ReceivingRatePerm", B, "", 3600, ""),
+    (450, "4.2.1", "The user you are trying to contact is receiving mail too quickly", B, "", 0, ""),
+    (452, "4.2.2", "The recipient's inbox is out of storage space", B, "", 0, ""),
+    (421, "4.7.28", "unusual rate of mail from your address", S, PROVIDER, 600, ""),
+    (450, "4.7.28", "unusual rate of mail from your network", S, PROVIDER, 600, ""),
+    (421, "4.7.0", "Try again later, closing connection", S, PROVIDER, 600, ""),
+    (451, "4.7.500", "Server busy. Please try again later. (AS761)", S, PROVIDER, 300, "connector"),
+    (451, "4.7.500", "Server busy. (S3150) AS77714", S, PROVIDER, 300, "connector"),
+    (451, "4.7.550", "Access denied, please try again later", S, PROVIDER, 300, "connector"),
+    (451, "4.7.699", "Access denied", S, PROVIDER, 300, "connector"),
+    (451, "4.7.650", "The mail server has been temporarily rate limited", S, PROVIDER, 300, "connector"),
+    (451, "4.7.651", "The mail server has been temporarily rate limited", S, PROVIDER, 300, "connector"),
+    (451, "4.7.850", "Access denied", S, PROVIDER, 300, "connector"),
+    (451, "4.7.899", "Access denied", S, PROVIDER, 300, "connector"),
+    (451, "4.7.500", "Server busy. Please try again later", S, "", 0, ""),
+    (452, "4.3.1", "Insufficient system resources", S, "", 0, ""),
+    (421, "4.3.2", "The maximum number of concurrent connections has exceeded a limit", S, CONNECTIONS, 0, "more"),
+    (421, "", "Too many connections from your host", S, CONNECTIONS, 0, "more"),
+    (550, "5.7.60", "SMTP; Client does not have permissions to send as this sender", R, "", 0, "own domains"),
+    (550, "5.7.1", "Client does not have permissions to send as this sender", R, "", 0, "own domains"),
+]
 
 
-def test_profiles() -> None:
-    assert {"generic", "m365", "google", "exchange", "cpanel", "plesk", "zimbra", "kerio"} == set(NAMES)
-    assert profile("m365").tls == "encrypt"
-    assert profile("gone") is PROFILES["generic"]
-    assert {"none", "generic", "spamweeder", "proofpoint", "mimecast", "barracuda", "defender"} == set(FILTERS)
+@pytest.mark.parametrize("stage", ["MAIL", "RCPT", "dot"])
+@pytest.mark.parametrize(("code", "status", "text", "meaning", "scope", "wait", "cure"), ROWS)
+def test_what_looks_permanent_and_is_not(
+    stage: str, code: int, status: str, text: str, meaning: Meaning, scope: str, wait: float, cure: str
+) -> None:
+    found = judge(Reply(code, status, text), stage)
+    assert (found.meaning, found.scope) == (meaning, scope)
+    assert found.wait >= wait
+    assert cure in found.cure
+
+
+def test_each_rule_says_whose_it_is_and_no_other_hides_it() -> None:
+    hit = {next(rule for rule in RULES if rule.fits(Reply(*row[:3]))) for row in ROWS}
+    others = {"any: closing", "any: unknown to it", "any: relaying denied"}
+    assert {rule.source for rule in RULES if rule not in hit} == others
+
+
+@pytest.mark.parametrize("detail", [499, 700, 849, 900])
+def test_neighbours_of_a_range_are_not_in_it(detail: int) -> None:
+    assert judge(Reply(451, f"4.7.{detail}", "x"), "RCPT").meaning is Meaning.MAILBOX
