@@ -19,6 +19,7 @@ from stratamail.cli.importing import import_mailboxes
 from stratamail.cli.mailboxes import mailboxes
 from stratamail.cli.proof import proof
 from stratamail.cli.queue import queue
+from stratamail.cli.replay import replay
 from stratamail.cli.session import Session
 from stratamail.cli.setup import check_config, init
 from stratamail.cli.status import events, outage, status
@@ -70,6 +71,7 @@ for command in (
     addresses,
     queue,
     proof,
+    replay,
     status,
     events,
     outage,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from typing import Any
 
@@ -44,3 +45,20 @@ class NetworkType(click.ParamType[Network | str]):
             return ip_network(value)
         except ValueError as error:
             self.fail(f'"{value}" is no network ({error}); write it as 192.0.2.0/24', param, ctx)
+
+
+class TimeType(click.ParamType[int]):
+    """A time as µs since the epoch: RFC 3339, or a date, or without a zone (then UTC)."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        try:
+            found = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f'"{value}" is no time; write it as 2026-03-31 or 2026-03-31T08:15:00Z', param, ctx)
+        if found.tzinfo is None:
+            found = found.replace(tzinfo=UTC)
+        return (found - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)

@@ -110,6 +110,7 @@ def open_(conn: Connection, domain: str, kind: str, now: int, reason: str = "", 
             deliveries.c.lane == domain,
             is_owed(),
             deliveries.c.aside == sa.false(),
+            deliveries.c.replay_of.is_(None),
         )
     ).scalar()
     if oldest is None:
@@ -160,26 +161,33 @@ def close(conn: Connection, id: int, now: int, read: int = 0, answered: int = 0)
     )
 
 
+def span(event: Event) -> list[sa.ColumnElement[bool]]:
+    """Which deliveries are an event's; what a person had replayed is of none."""
+    found = [
+        deliveries.c.domain == event.domain,
+        deliveries.c.destination == PRIMARY,
+        deliveries.c.seq >= event.first_seq,
+        deliveries.c.replay_of.is_(None),
+        sa.or_(deliveries.c.finished.is_(None), deliveries.c.finished >= event.opened),
+        # next_attempt of a held row is when it was held
+        sa.or_(
+            deliveries.c.state != HELD,
+            deliveries.c.next_attempt >= event.opened,
+            deliveries.c.next_attempt == 0,
+        ),
+    ]
+    if event.last_seq is not None:
+        found.append(deliveries.c.seq <= event.last_seq)
+    return found
+
+
 def counts(conn: Connection, event: Event) -> Counts:
     """Computed from the rows as they stand now."""
     query = (
         sa.select(deliveries.c.state, deliveries.c.aside, sa.func.count())
-        .where(
-            deliveries.c.domain == event.domain,
-            deliveries.c.destination == PRIMARY,
-            deliveries.c.seq >= event.first_seq,
-            sa.or_(deliveries.c.finished.is_(None), deliveries.c.finished >= event.opened),
-            # next_attempt of a held row is when it was held
-            sa.or_(
-                deliveries.c.state != HELD,
-                deliveries.c.next_attempt >= event.opened,
-                deliveries.c.next_attempt == 0,
-            ),
-        )
+        .where(*span(event))
         .group_by(deliveries.c.state, deliveries.c.aside)
     )
-    if event.last_seq is not None:
-        query = query.where(deliveries.c.seq <= event.last_seq)
     captured = delivered = held = left_over = owed = 0
     for state, aside, number in conn.execute(query):
         captured += number
@@ -226,6 +234,15 @@ def message_ids(conn: Connection, event: Event) -> list[tuple[str, str]]:
         .order_by(messages.c.seq)
     )
     return [(row[0], row[1]) for row in conn.execute(query)]
+
+
+def get(scope: Collection[str] | None, conn: Connection, id: int) -> Event | None:
+    """The event with this number, None when there is none that ``scope`` may see."""
+    query = sa.select(*_COLUMNS).where(events.c.id == id)
+    if scope is not None:
+        query = query.where(events.c.domain.in_(list(scope)))
+    row = conn.execute(query).first()
+    return None if row is None else _read(row)
 
 
 def listing(scope: Collection[str] | None, conn: Connection, domain: str = "") -> list[Event]:
