@@ -18,9 +18,12 @@ from stratamail.app.catalog import Catalog
 from stratamail.app.doors import Doors
 from stratamail.app.privileges import Privileges
 from stratamail.app.reports import Reports
+from stratamail.app.restoring import Restoring
 from stratamail.app.wake import listen
 from stratamail.app.wiring import Figures, Reader
 from stratamail.capture.capture import Capture
+from stratamail.capture.signing import Signer
+from stratamail.capture.verifying import Verifier
 from stratamail.config.settings import Settings
 from stratamail.net.resolver import Resolver
 from stratamail.net.tls import Certificates
@@ -35,6 +38,7 @@ from stratamail.shadow.shadow import Shadow
 from stratamail.store import database
 from stratamail.store.bodies import Bodies
 from stratamail.store.committer import Committer
+from stratamail.store.dkim_keys import Keyring
 from stratamail.store.filing import Filing
 from stratamail.store.layout import Layout
 from stratamail.store.mailbox_values import Change
@@ -42,7 +46,7 @@ from stratamail.store.mailboxes import Mailboxes
 from stratamail.store.model import Message, NewMessage
 from stratamail.store.placing import Placing
 from stratamail.store.pool import Pool
-from stratamail.store.queue import messages
+from stratamail.store.queue import alerts, messages
 from stratamail.store.queue.counters import UidValidity
 from stratamail.store.replay import replay
 from stratamail.store.reserve import Reserve
@@ -74,10 +78,16 @@ class Rooms:
         self.committer = Committer(layout, reactor, self.reserve)
         self.spool = Spool(layout, self.disk, self.reserve)
         self.bodies = Bodies(layout, self.queue_engine, self.committer.contents.get)
-        self.capture = Capture(self.catalog.current, self.committer, self.spool, settings, reactor)
+        self.keyring = Keyring(layout)
+        signer = Signer(self.keyring.of, self.cpu)
+        self.capture = Capture(self.catalog.current, self.committer, self.spool, settings, reactor, signer)
         self.signin = SignIn(self.catalog.current, self.catalog.password_hash, self.cpu, reactor)
         self.resolver = Resolver(reactor, settings.relay.resolver)
         self.read = Reader(self.queue_engine, self.sql)
+        self.verifier = Verifier(
+            reactor, self.read, self.committer.write, self.bodies, self.disk, self.cpu, self.resolver
+        )
+        self.capture.on_unjudged = self.verifier.wake
         self.doors = Doors(reactor)
         self._ready = False
         self._wake: Any = None
@@ -88,6 +98,7 @@ class Rooms:
             pool.start()
         self.committer.start()
         await self.catalog.reload()
+        await self._load_keys()
         self._make_store(unclean)
         await self.disk.run(self.reserve.make_ballast)
         await replay(
@@ -107,9 +118,10 @@ class Rooms:
         self._wake = listen(self.reactor, self.layout.wake, self.note)
         self.relay.startService()
         self.watch.startService()
+        self.verifier.start()
         self.indexing.start(box.address for box in self.catalog.directory.mailboxes())
         # what the command line committed while we were starting found no socket to say it to
-        await self.note(frozenset({"catalog"}), "")
+        await self.note(frozenset({"catalog", "restore"}), "")
         _calm_collector()
         self._ready = True
         if self.settings.server.workers:
@@ -187,6 +199,29 @@ class Rooms:
             submit_report=Reports(self.capture, self.committer, self.spool, now).submit,
         )
         self.committer.listeners.append(lambda committed: self.relay.wake())
+        self.restoring = Restoring(
+            self.layout,
+            self.catalog.current,
+            self.mailboxes,
+            self.read,
+            self.committer.write,
+            self.files,
+            self.disk,
+            now,
+        )
+
+    async def _load_keys(self) -> None:
+        """What the command line made is signed with from now on. Keys that cannot be read stop no mail."""
+        names = [domain.name for domain in self.catalog.directory.domains()]
+        problems = await self.sql.run(self.keyring.load, names)
+        now = self.capture.now()
+        for domain, problem in problems.items():
+            self.log.error("{domain}: its DKIM keys cannot be read: {problem}", domain=domain, problem=problem)
+            text = f"the DKIM keys of {domain} cannot be read: {problem}"
+            key = f"dkim-keys/{domain}/{now // 86_400_000_000}"
+            await self.committer.write(
+                partial(alerts.add, at=now, domain=domain, kind="dkim-keys", key=key, message=text)
+            )
 
     def _seqs_of(self, ids: Any) -> dict[str, int]:
         with database.reading(self.queue_engine) as conn:
@@ -240,12 +275,15 @@ class Rooms:
         if "catalog" in topics:
             before = self.catalog.directory
             withdrawn = await self.catalog.reload()
+            await self._load_keys()
             kept = partial(self.catalog.directory.is_still, before=before)
             # in this turn, before mail for another mailbox of the same address can be filed
             forgetting = Deferred.fromCoroutine(self.shadow.forget(kept))
             self.doors.drop(withdrawn)
             await forgetting
             await self.catalog.claim(self.filing.claim)
+        if "restore" in topics:
+            await self.restoring.work()
         self.watch.wake()
         self.relay.wake()
         if "retry" in topics:
@@ -269,6 +307,7 @@ class Rooms:
             self.outside.stop()
         if hasattr(self, "indexing"):
             await self.indexing.stop()
+        await self.verifier.stop()
         await self.capture.write_counts()
         clean = False
         if hasattr(self, "filing"):

@@ -19,6 +19,7 @@ from twisted.python.failure import Failure as TwistedFailure
 from stratamail.capture import policy
 from stratamail.capture.peers import IPAddress, Networks, Peers
 from stratamail.capture.policy import Peer, Refused, Verdict
+from stratamail.capture.signing import Signer
 from stratamail.capture.transaction import Transaction
 from stratamail.config.settings import Settings
 from stratamail.mail.address import key
@@ -26,7 +27,7 @@ from stratamail.mail.envelope import Envelope
 from stratamail.mail.reply import LOCAL_ERROR, Failure, Reply
 from stratamail.store import model
 from stratamail.store.model import Message, NewDelivery, NewMessage, Source
-from stratamail.store.queue import counters
+from stratamail.store.queue import counters, verdicts
 from stratamail.store.queue.schema import deliveries, messages
 from stratamail.store.spool import Sealed, Spool
 from stratamail.tenancy.directory import Directory
@@ -47,7 +48,8 @@ class Committing(Protocol):
 
 
 class Capture:
-    """One for all SMTP doors. ``directory`` gives today's picture of the catalog."""
+    """One for all SMTP doors. ``directory`` gives today's picture of the catalog; ``signer`` signs what is
+    submitted."""
 
     _log = Logger()
 
@@ -58,8 +60,12 @@ class Capture:
         spool: Spool,
         settings: Settings,
         reactor: IReactorTime,
+        signer: Signer | None = None,
     ) -> None:
         self.directory = directory
+        self.signer = signer
+        # called when a message is durable whose signatures are to be judged
+        self.on_unjudged: Callable[[], None] | None = None
         self.spool = spool
         self.hostname = settings.server.hostname
         self.limit = settings.limits.message_size
@@ -100,7 +106,13 @@ class Capture:
     def commit(self, new: NewMessage) -> Deferred[Message]:
         """Make a message durable. Its recipients were resolved in the same turn, so that the committer's barrier covers
         every capture that knows an older directory."""
-        return self._committer.commit(new)
+        done = self._committer.commit(new)
+        return done.addCallback(self._unjudged) if new.dkim == verdicts.UNJUDGED else done
+
+    def _unjudged(self, message: Message) -> Message:
+        if self.on_unjudged is not None:
+            self.on_unjudged()
+        return message
 
     def answer(self, done: Deferred[Message]) -> Deferred[Reply]:
         """What the peer hears of a commit."""

@@ -13,14 +13,17 @@ from twisted.python.failure import Failure as TwistedFailure
 
 from stratamail.capture import policy
 from stratamail.capture.policy import Peer, Verdict
+from stratamail.capture.signing import Signer
 from stratamail.capture.submission import Completer
 from stratamail.mail.address import domain_key, key, split
+from stratamail.mail.dkim_signing import Signing
 from stratamail.mail.envelope import Envelope, Recipient
 from stratamail.mail.headers import header_end
 from stratamail.mail.received import hops, own_ids, received
 from stratamail.mail.reply import Reply
 from stratamail.store import model
 from stratamail.store.model import Message, NewDelivery, NewMessage, Source
+from stratamail.store.queue import verdicts
 from stratamail.store.spool import Body, Sealed, Spool
 from stratamail.tenancy.directory import Directory
 from stratamail.tenancy.model import Domain, Resolution
@@ -43,6 +46,9 @@ class Host(Protocol):
     def refused(self, verdict: Verdict, peer: Peer, domain: Domain | None) -> None: ...
 
     def passes(self, ids: list[str]) -> Deferred[dict[str, int]]: ...
+
+    @property
+    def signer(self) -> Signer | None: ...
 
     def commit(self, new: NewMessage) -> Deferred[Message]: ...
 
@@ -74,6 +80,9 @@ class Transaction:
         self._head = b""
         self._head_open = True
         self._finishing = False
+        self._began = False
+        self._signing: Signing | None = None
+        self._dkim = verdicts.NONE
 
     # recipients
 
@@ -142,7 +151,7 @@ class Transaction:
         if peer.mailbox is not None:
             mailbox = peer.mailbox
             self._completer = Completer(
-                self._body.write,
+                self._write_submitted,
                 name,
                 now // 1_000_000,
                 capture.hostname,
@@ -160,6 +169,24 @@ class Transaction:
             self._head_open = len(self._head) < _HEAD and b"\n\r\n" not in self._head
         return body.write(data)
 
+    def _write_submitted(self, data: bytes) -> Deferred[None] | None:
+        """What the completer lets through: the whole header first, and what of the body came with it."""
+        body = self._body
+        assert body is not None
+        if self._began:
+            if self._signing is not None:
+                self._signing.feed(data)
+            return body.write(data)
+        self._began = True
+        signer = self._capture.signer
+        if signer is not None:
+            end = header_end(data)
+            self._signing = signer.begin(data[:end], self._capture.now() // 1_000_000)
+            if self._signing is not None:
+                body.leave_room(self._signing.size)
+                self._signing.feed(data[end:])
+        return body.write(data)
+
     def finish(self, size: int, bare: bool) -> Deferred[Reply]:
         """The final dot. Fires with the reply once the message is durable or refused; never fails."""
         body = self._body
@@ -175,9 +202,11 @@ class Transaction:
             return succeed(verdict.reply)
         header = self._head[: header_end(self._head)] if self._head else b""
         count, ids = hops(header, policy.MAX_HOPS), own_ids(header)
+        if b"dkim-signature" in header.lower():
+            self._dkim = verdicts.UNJUDGED
         self._head = b""
         try:
-            if body.small and len(ids) < policy.MAX_PASSES - 1:
+            if body.small and self._signing is None and len(ids) < policy.MAX_PASSES - 1:
                 held = policy.loops(count, self._taken, {})
                 done = self._commit(body.seal_small(), held)
             else:
@@ -188,8 +217,13 @@ class Transaction:
         return self._capture.answer(done)
 
     async def _finish_slowly(self, body: Body, count: int, ids: list[str]) -> Message:
-        """A large body, or one that says it passed us before."""
+        """A large body, one that we sign, or one that says it passed us before."""
         try:
+            if self._signing is not None:
+                signer = self._capture.signer
+                assert signer is not None
+                self._trace += await signer.fields(self._signing)
+                body.set_trace(self._trace)
             passes = await self._capture.passes(ids) if len(ids) >= policy.MAX_PASSES - 1 else {}
             sealed = await body.seal()
         except BaseException:
@@ -249,6 +283,7 @@ class Transaction:
                 tuple(boxes),
                 tuple(unclaimed),
                 tuple(deliveries),
+                dkim=self._dkim,
             )
         )
 

@@ -11,10 +11,12 @@ from attrs import evolve
 from stratamail.cli import show
 from stratamail.cli.aside import set_aside
 from stratamail.cli.checks import refuse_ourselves, warn_of_names
+from stratamail.cli.domain_dkim import dkim
 from stratamail.cli.options import HostPortType, NetworkType, account, as_json, pass_session
 from stratamail.cli.session import Session
 from stratamail.profiles import filters
 from stratamail.profiles import primaries as profiles
+from stratamail.store import dkim_keys
 from stratamail.store.catalog.accounts import Accounts
 from stratamail.store.catalog.domains import Domains, check_name
 from stratamail.store.catalog.mailboxes import Mailboxes
@@ -68,6 +70,9 @@ def row(domain: Domain, accounts: list[Account], domains: list[Domain]) -> dict[
 @click.group("domain")
 def domains() -> None:
     """The protected domains."""
+
+
+domains.add_command(dkim)
 
 
 @domains.command("add")
@@ -154,6 +159,7 @@ def remove(session: Session, domain: str, as_json: bool) -> None:
             # nobody is left to notice its end, and the domain may come again
             events.close(conn, current.id, session.now)
         unclaimed.forget_domain(conn, name)
+    dkim_keys.remove(session.layout, name)
     for box in boxes:
         set_aside(session.layout, box)
     show.one({"removed": name, "mailboxes": len(boxes)}, as_json)

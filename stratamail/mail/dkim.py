@@ -1,11 +1,15 @@
 """DKIM signatures (RFC 6376, RFC 8463): making one, and judging those that a message bears. Writes nothing.
 
 Key records come by argument: :func:`names` tells which TXT names a message asks for, the caller fetches them, and
-:func:`verify` judges with the answers. Both are pure computation and belong into the ``cpu`` pool.
+:func:`verify` judges with the answers. :class:`Verifying` does both for a message that comes in pieces: its body is
+hashed as it streams by, so that neither a large nor a hostile one costs memory or time beyond its length. All of it is
+pure computation and belongs into the ``cpu`` pool.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from collections.abc import Callable, Sequence
 from enum import Enum
@@ -14,8 +18,15 @@ import dkim
 from attrs import frozen
 from dkim.util import InvalidTagValueList, parse_tag_value
 
+from stratamail.mail.dkim_body import BodyHash
+from stratamail.mail.headers import header_end
+
 # signatures beyond this are not looked at: each costs a DNS question and a public-key operation
 MAX_SIGNATURES = 10
+# a signature beyond these bounds is none that a signer makes: judging it would cost more than it is worth
+_LONGEST = 8192
+_MOST_NAMES = 100
+_ALGORITHMS = (b"rsa-sha256", b"ed25519-sha256")
 SIGNED = (
     b"from",
     b"to",
@@ -30,6 +41,10 @@ SIGNED = (
     b"content-transfer-encoding",
 )
 _NAME = re.compile(rb"[A-Za-z0-9_](?:[A-Za-z0-9_.\-]*[A-Za-z0-9_\-])?")
+
+_NUMBER = re.compile(rb"[0-9]{1,15}")
+# some patterns of dkimpy take time by the square of a run of blanks
+_BLANKS = re.compile(rb"\s{100}")
 
 Lookup = Callable[[str], bytes | None]
 
@@ -46,12 +61,14 @@ class Outcome(Enum):
 
 @frozen
 class Verdict:
-    """One signature judged. ``domain`` and ``selector`` as in d= and s= (lower case), "" when unreadable."""
+    """One signature judged. ``domain`` and ``selector`` as in d= and s= (lower case), "" when unreadable. ``expires``:
+    x=, seconds since the epoch, 0 for never."""
 
     domain: str
     selector: str
     outcome: Outcome
     reason: str = ""
+    expires: int = 0
 
     @property
     def passed(self) -> bool:
@@ -60,12 +77,17 @@ class Verdict:
 
 @frozen
 class _Signature:
-    """``index`` counts the message's DKIM-Signature fields, as dkimpy does."""
+    """``index`` counts the message's DKIM-Signature fields, as dkimpy does. ``relaxed`` and ``limit`` are of the body,
+    ``digest`` is what it should have; ``reason``: why it is not looked at."""
 
     index: int
-    domain: bytes
-    selector: bytes
-    reason: str
+    domain: bytes = b""
+    selector: bytes = b""
+    reason: str = ""
+    relaxed: bool = False
+    limit: int | None = None
+    digest: bytes = b""
+    expires: int = 0
 
     @property
     def name(self) -> str:
@@ -100,7 +122,7 @@ def sign(message: bytes, *, domain: str, selector: str, key: bytes, headers: Seq
 
 def names(message: bytes) -> list[str]:
     """The TXT names whose records :func:`verify` needs, each once, in the order of the signatures."""
-    return list(dict.fromkeys(found.name for found in _signatures(message) if not found.reason))
+    return Verifying(message[: header_end(message)]).names
 
 
 def verify(message: bytes, lookup: Lookup) -> list[Verdict]:
@@ -109,12 +131,79 @@ def verify(message: bytes, lookup: Lookup) -> list[Verdict]:
     ``lookup`` gets a TXT name in lower case without its final dot and returns the joined strings of the record, or None
     when there is no such record. When it raises, that signature is a ``temperror``.
     """
-    return [_judge(message, signature, lookup) for signature in _signatures(message)]
+    end = header_end(message)
+    verifying = Verifying(message[:end])
+    verifying.feed(message[end:])
+    return verifying.verdicts(lookup)
 
 
-def _signatures(message: bytes) -> list[_Signature]:
+class Verifying:
+    """One message being judged: its header block (to the empty line), then :meth:`feed` the body, then
+    :meth:`verdicts`. ``names`` as of :func:`names`. Never raises."""
+
+    def __init__(self, header: bytes) -> None:
+        # a header without its empty line has no body
+        self._header = header if header.endswith((b"\n\r\n", b"\n\n")) else header + b"\r\n\r\n"
+        self._signatures = _signatures(self._header)
+        self._hashes = {
+            (one.relaxed, one.limit): BodyHash(one.relaxed, one.limit) for one in self._signatures if not one.reason
+        }
+        self._digests: dict[tuple[bool, int | None], bytes] | None = None
+
+    @property
+    def names(self) -> list[str]:
+        return list(dict.fromkeys(found.name for found in self._signatures if not found.reason))
+
+    def feed(self, data: bytes) -> None:
+        """More of the body."""
+        for body in self._hashes.values():
+            body.feed(data)
+
+    def verdicts(self, lookup: Lookup) -> list[Verdict]:
+        """As of :func:`verify`, once the whole body was fed; may be asked again with other answers."""
+        if self._digests is None:
+            self._digests = {kind: body.digest() for kind, body in self._hashes.items()}
+        return [self._judge(one, self._digests, lookup) for one in self._signatures]
+
+    def _judge(self, signature: _Signature, digests: dict[tuple[bool, int | None], bytes], lookup: Lookup) -> Verdict:
+        def verdict(outcome: Outcome, reason: str = "") -> Verdict:
+            domain, selector = signature.domain.decode("ascii"), signature.selector.decode("ascii")
+            return Verdict(domain, selector, outcome, reason, signature.expires)
+
+        if signature.reason:
+            return verdict(Outcome.PERMERROR, signature.reason)
+        try:
+            record = lookup(signature.name)
+        except Exception as error:  # whatever a resolver raises: the answer is not known now
+            return verdict(Outcome.TEMPERROR, f"{type(error).__name__}: {error}")
+        if record is None:
+            return verdict(Outcome.PERMERROR, "no key")
+        if digests[signature.relaxed, signature.limit] != signature.digest:
+            return verdict(Outcome.FAIL, "body hash does not match")
+        try:
+            passed = _header_passes(self._header, signature.index, record)
+        except dkim.DKIMException as error:
+            return verdict(Outcome.PERMERROR, str(error))
+        except Exception as error:  # dkimpy on hostile input; a signature it cannot read proves nothing
+            return verdict(Outcome.PERMERROR, f"{type(error).__name__}: {error}")
+        return verdict(Outcome.PASS) if passed else verdict(Outcome.FAIL, "signature does not match")
+
+
+def _header_passes(header: bytes, index: int, record: bytes) -> bool:
+    """Whether the signature is good but for the body, whose hash was compared already."""
+    judge = dkim.DKIM(header, minkey=1024)
+    prepared = judge.verify_headerprep(index)
+    if not prepared:
+        return False
+    tags, included, fields = prepared
+    # dkimpy hashes the body only where this tag is; the field itself stays as it came
+    tags.pop(b"bh")
+    return bool(judge.verify_sig(tags, included, fields[index], lambda name, timeout=5: record))
+
+
+def _signatures(header: bytes) -> list[_Signature]:
     try:
-        headers, _ = dkim.rfc822_parse(message)
+        headers, _ = dkim.rfc822_parse(header)
     except (dkim.DKIMException, ValueError, IndexError):
         return []
     values = [value for name, value in headers if name.lower() == b"dkim-signature"]
@@ -122,35 +211,41 @@ def _signatures(message: bytes) -> list[_Signature]:
 
 
 def _read(index: int, value: bytes) -> _Signature:
+    if len(value) > _LONGEST or _BLANKS.search(value):
+        return _Signature(index, reason="longer than a signature is")
     try:
         tags = parse_tag_value(value)
     except (InvalidTagValueList, ValueError, IndexError):
-        return _Signature(index, b"", b"", "unreadable tag list")
+        return _Signature(index, reason="unreadable tag list")
     domain, selector = tags.get(b"d", b"").lower(), tags.get(b"s", b"").lower()
     if not _NAME.fullmatch(domain) or not _NAME.fullmatch(selector):
-        return _Signature(index, b"", b"", "bad d= or s=")
-    return _Signature(index, domain, selector, "")
+        return _Signature(index, reason="bad d= or s=")
 
+    def bad(reason: str) -> _Signature:
+        return _Signature(index, domain, selector, reason)
 
-def _judge(message: bytes, signature: _Signature, lookup: Lookup) -> Verdict:
-    def verdict(outcome: Outcome, reason: str = "") -> Verdict:
-        return Verdict(signature.domain.decode("ascii"), signature.selector.decode("ascii"), outcome, reason)
-
-    if signature.reason:
-        return verdict(Outcome.PERMERROR, signature.reason)
+    # RFC 8301 section 3.1: rsa-sha1 is not to be verified
+    if tags.get(b"a") not in _ALGORITHMS:
+        return bad("a= is neither rsa-sha256 nor ed25519-sha256")
+    if tags.get(b"h", b"").count(b":") >= _MOST_NAMES:
+        return bad("too many fields in h=")
+    kind = tags.get(b"c", b"simple/simple").partition(b"/")[2] or b"simple"
+    limit, expires = tags.get(b"l"), tags.get(b"x", b"0")
+    if kind not in (b"simple", b"relaxed"):
+        return bad("bad c=")
+    if not (limit is None or _NUMBER.fullmatch(limit)) or not _NUMBER.fullmatch(expires):
+        return bad("bad l= or x=")
     try:
-        record = lookup(signature.name)
-    except Exception as error:  # whatever a resolver raises: the answer is not known now
-        return verdict(Outcome.TEMPERROR, f"{type(error).__name__}: {error}")
-    if record is None:
-        return verdict(Outcome.PERMERROR, "no key")
-    try:
-        passed = dkim.DKIM(message, minkey=1024).verify(idx=signature.index, dnsfunc=lambda name, timeout=5: record)
-    except dkim.ValidationError as error:
-        changed = str(error).startswith("body hash mismatch")
-        return verdict(Outcome.FAIL, "body hash does not match") if changed else verdict(Outcome.PERMERROR, str(error))
-    except dkim.DKIMException as error:
-        return verdict(Outcome.PERMERROR, str(error))
-    except Exception as error:  # dkimpy on hostile input; a signature it cannot read proves nothing
-        return verdict(Outcome.PERMERROR, f"{type(error).__name__}: {error}")
-    return verdict(Outcome.PASS) if passed else verdict(Outcome.FAIL, "signature does not match")
+        digest = base64.b64decode(b"".join(tags.get(b"bh", b"").split()), validate=True)
+    except binascii.Error:
+        return bad("bad bh=")
+    return _Signature(
+        index,
+        domain,
+        selector,
+        "",
+        kind == b"relaxed",
+        None if limit is None else int(limit),
+        digest,
+        int(expires),
+    )

@@ -37,7 +37,7 @@ class _Insert:
 _messages = _Insert(
     "messages",
     "seq,id,arrived,kind,sender,size,sha256,trace_size,body,smtputf8,ret,envid,"
-    'peer,helo,tls,"user",mailboxes,folder,flags,date,unfiled',
+    'peer,helo,tls,"user",mailboxes,folder,flags,date,unfiled,dkim',
 )
 _journal = _Insert("journal", "seq,content")
 _unclaimed = _Insert("unclaimed", "key,seq")
@@ -75,7 +75,7 @@ def insert(
             (
                 *(seq, new.id, new.arrived, new.kind, e.sender, new.size, new.sha256, trace_size),
                 *(e.body, e.smtputf8, e.ret, e.envid, s.peer, s.helo, s.tls, s.user, mailboxes),
-                *(new.folder, flags, new.date, 1),
+                *(new.folder, flags, new.date, 1, new.dkim),
             )
         )
         if content is not None:

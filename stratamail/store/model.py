@@ -49,7 +49,8 @@ class NewMessage:
     """A message ready to be committed. File content is ``trace + body``. ``body`` None: it already lies complete and
     synced in its spool file. ``size`` and ``sha256`` (hex) are over the bytes as they came, without ``trace``.
     ``mailboxes`` get a shadow copy in ``folder`` ("" is INBOX); ``unclaimed`` are address keys without a mailbox.
-    ``folder``, ``flags`` and ``date`` (µs, 0 is ``arrived``) are for APPENDED."""
+    ``folder``, ``flags`` and ``date`` (µs, 0 is ``arrived``) are for APPENDED. ``dkim``: as in
+    ``store.queue.verdicts``."""
 
     id: str
     arrived: int
@@ -66,6 +67,7 @@ class NewMessage:
     folder: str = ""
     flags: tuple[str, ...] = ()
     date: int = 0
+    dkim: str = "none"
 
 
 @frozen

@@ -143,6 +143,18 @@ class Body:
             return self._paused
         return None
 
+    def leave_room(self, octets: int) -> None:
+        """The trace will be longer by ``octets``, and is not known yet; only before the first :meth:`write`."""
+        if self.size:
+            raise ValueError("the body has begun")
+        self._trace += b" " * octets
+
+    def set_trace(self, trace: bytes) -> None:
+        """The whole trace, as long as it was given and room was left for; before :meth:`seal`."""
+        if len(trace) != len(self._trace):
+            raise ValueError(f"a trace of {len(trace)} octets in a room of {len(self._trace)}")
+        self._trace = trace
+
     def seal_small(self) -> Sealed:
         """The whole body, at once; only while :attr:`small`."""
         if self.failure is not None:
@@ -230,6 +242,7 @@ class Body:
         writer, self._writer = self._writer, None
         assert writer is not None
         layout = self._spool.layout
+        writer.set_trace(self._trace)
         return writer.finish(layout.message(self.id), lambda: self._spool.sync_shard(layout.shard(self.id)))
 
     def _flushed(self, _: object) -> None:
@@ -296,6 +309,7 @@ class _Writer:
 
     def __init__(self, part: str, trace: bytes) -> None:
         self._part = part
+        self._trace = trace
         self._digest = hashlib.sha256()
         # a part file of this id can only be our own, from before a failure
         self._fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o440)
@@ -309,6 +323,14 @@ class _Writer:
         data = b"".join(chunks)
         self._digest.update(data)
         _write_all(self._fd, data)
+
+    def set_trace(self, trace: bytes) -> None:
+        """Write another trace of the same length over the one that stands there."""
+        if trace == self._trace:
+            return
+        done = 0
+        while done < len(trace):
+            done += os.pwrite(self._fd, trace[done:], done)
 
     def finish(self, name: str, sync_folder: Callable[[], None]) -> str:
         """Name, then sync file and folder; the SHA-256 of the body in hex."""

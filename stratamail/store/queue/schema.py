@@ -37,9 +37,13 @@ messages = Table(
     # 1: committed, not yet durable in spool and folders; replay goes by this mark
     Column("unfiled", Boolean, nullable=False, server_default=text("0")),
     Column("shed", Boolean, nullable=False, server_default=text("0")),
+    # what DKIM said at capture, in the form of store.queue.verdicts; "" and "temperror" are to be judged (again)
+    Column("dkim", Text, nullable=False, server_default="unknown"),
     sqlite_autoincrement=True,
 )
 Index("messages_unfiled", messages.c.seq, sqlite_where=text("unfiled = 1"), postgresql_where=text("unfiled"))
+_UNJUDGED = text("dkim IN ('', 'temperror')")
+Index("messages_unjudged", messages.c.seq, sqlite_where=_UNJUDGED, postgresql_where=_UNJUDGED)
 
 # whole file content (trace + body) of small messages that are committed and not yet filed
 journal = Table(
