@@ -96,6 +96,8 @@ class SmtpConnection(Protocol):
         self._cause = ""
         self._room: Deferred[Lost | None] | None = None
         self._full = False
+        # what it said of itself in its greeting
+        self.banner = ""
         # 421 that came unasked: the peer is about to close
         self.closing: Reply | None = None
         # the reply to the final dot, awaited since the last 354
@@ -335,6 +337,7 @@ async def _greet(connection: SmtpConnection, hostname: str, timeouts: Timeouts) 
         reply = await connection.within(connection.greeting, timeouts.greeting, "greeting")
         if reply.code != 220:
             raise Unreachable(stage, spoken(reply), reply)
+        connection.banner = reply.text
         stage = client.EHLO
         reply = await connection.within(
             connection.ask(connection.engine.ehlo(hostname))[0], timeouts.command, "reply to EHLO"

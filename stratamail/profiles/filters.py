@@ -24,8 +24,8 @@ FILE = "filters.toml"
 class Filter:
     """``setup`` for its console, ``failover`` and ``tests``: how it fails over to us, how it tries us. ``asks``: it
     asks whether recipients exist, without sending. Its mail comes from ``networks``, or from hosts whose names end in
-    one of ``names``; ``dated``: when these were looked up, None when there are none to know. ``by_experience``: not from
-    the maker's own pages; said wherever it is shown."""
+    one of ``names``; ``dated``: when these were looked up, None when there are none to know. ``by_experience``: not
+    from the maker's own pages; said wherever it is shown."""
 
     name: str
     title: str

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from attrs import frozen
 
@@ -169,6 +170,7 @@ def profile(name: str) -> Profile:
     return PROFILES.get(name, PROFILES["generic"])
 
 
+@lru_cache(10_000)
 def guess(host: str, banner: str = "") -> str:
     """The kind of primary at ``host`` (a name or IP literal) that greets with ``banner``: "generic" when neither tells.
     The name is believed before the banner."""

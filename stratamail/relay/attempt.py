@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Sequence
 
-from attrs import evolve, frozen
+from attrs import Factory, evolve, frozen
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
@@ -22,6 +22,7 @@ from stratamail.net.transaction import Answer, send
 from stratamail.profiles.codes import judge
 from stratamail.relay.content import Bodies, Broken, Stored
 from stratamail.relay.judging import Judged, judged, reportable
+from stratamail.relay.kinds import Kinds
 from stratamail.relay.routes import Route
 from stratamail.smtp.client import NEEDS_SMTPUTF8, CannotSend, as_ascii
 from stratamail.store.bodies import MissingBody
@@ -45,12 +46,14 @@ class Line:
     disk: Pool
     timeouts: Timeouts
     tls_client: TlsClient = tls.client
+    kinds: Kinds = Factory(Kinds)
 
 
 @frozen
 class Attempt:
     """``judged`` one for each delivery, in order. ``broken``: the connection failed, or never came about; ``text``
-    says how. ``wait`` and ``cure`` of a reply about the server, which pauses the lane (``server``). ``at_mail``: that
+    says how. ``wait``, ``cure`` and ``scope`` (``profiles.codes``) of a reply about the server, which pauses the
+    lane (``server``). ``at_mail``: that
     was a permanent refusal of MAIL, perhaps for its sender."""
 
     judged: tuple[Judged, ...]
@@ -61,6 +64,7 @@ class Attempt:
     text: str = ""
     evidence: Evidence | None = None
     at_mail: bool = False
+    scope: str = ""
 
     @property
     def results(self) -> list[Result]:
@@ -118,6 +122,7 @@ class Caller:
             except Unreachable as error:
                 failure = Unreachable(error.stage, f"{where}: {error.text}", error.reply)
                 continue
+            line.kinds.greeted(where, self._session.connection.banner)
             self._sent = 0
             self._route = route
             return self._session
@@ -231,6 +236,7 @@ class Caller:
             text=text or (about.result.reply if about is not None else ""),
             evidence=evidence,
             at_mail=at_mail and about is not None and not about.cure,
+            scope=about.scope if about is not None else "",
         )
 
 
@@ -250,6 +256,7 @@ def _unreachable(group: Sequence[Delivery], error: Unreachable) -> Attempt:
         cure=verdict.cure if verdict is not None else "",
         text=text,
         evidence=Evidence(False, error.stage, error.text, RELAY),
+        scope=verdict.scope if verdict is not None else "",
     )
 
 

@@ -6,48 +6,34 @@ Mail to the world has no canary: nothing of it is held, a refusal is reported to
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
-from attrs import evolve, frozen
+from attrs import evolve
 from sqlalchemy.engine import Connection
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
-from stratamail.net.evidence import Evidence
 from stratamail.net.smtp import Unreachable
 from stratamail.profiles.codes import Meaning
-from stratamail.relay.attempt import Attempt, Caller, Line
+from stratamail.relay.attempt import Attempt, Caller
 from stratamail.relay.canary import IN_A_ROW, Canary
 from stratamail.relay.feed import Feed
-from stratamail.relay.judging import LIFETIME, Judged
-from stratamail.relay.records import Access, Records
+from stratamail.relay.gate import Visit, place
+from stratamail.relay.holds import on_hold, same_primary
+from stratamail.relay.judging import LIFETIME, Judged, keeps_waiting
+from stratamail.relay.pacing import Pace
+from stratamail.relay.records import Records
 from stratamail.relay.routes import Route, Undeliverable, to_primary, to_world
+from stratamail.relay.shared import Shared
 from stratamail.store.model import PRIMARY, Delivery
-from stratamail.store.queue import events, lanes
-from stratamail.store.queue.lanes import ACCEPTED, GIVEN_UP, MESSAGE, REFUSED, UNKNOWN, UNTRIED, Result
-from stratamail.tenancy.directory import Directory
+from stratamail.store.queue import lanes
+from stratamail.store.queue.lanes import MESSAGE, UNKNOWN, UNTRIED, Result
 
 # the longest pause between two attempts to reach a host of the world, in seconds
 _LONGEST = 3600.0
 # heads looked through for a good canary
 _HEADS = 10_000
-
-
-@frozen
-class Shared:
-    """What all lanes work with. ``retry_every`` seconds; ``evidence(domain, what)`` tells the watch; ``reports()`` says
-    that reports to senders may be owed."""
-
-    line: Line
-    read: Access
-    write: Access
-    directory: Callable[[], Directory]
-    retry_every: float
-    smart_host: str
-    evidence: Callable[[str, Evidence], None]
-    reports: Callable[[], None]
 
 
 class Lane:
@@ -76,7 +62,9 @@ class Lane:
         self._stopping = False
         # asking the DNS: nothing is on its way yet, a stop need not wait for an answer
         self._finding: Deferred[Route] | None = None
-        self._pace: dict[str, deque[float]] = {}
+        # waiting for room at the host: nothing is on its way either
+        self._entering: Deferred[None] | None = None
+        self._pace = Pace()
         self._paced_until: float | None = None
         self.working = False
 
@@ -107,14 +95,15 @@ class Lane:
 
     def distrust(self) -> None:
         """After an outage nothing is believed that was true before it; a lane at work has its own proof."""
-        if not self.working:
+        if not self.working or self._entering is not None:
             self._canary.lapse()
 
     def stop(self) -> None:
         """No further message; the one in hand is finished by :meth:`run`."""
         self._stopping = True
-        if self._finding is not None:
-            self._finding.cancel()
+        for waiting in (self._finding, self._entering):
+            if waiting is not None:
+                waiting.cancel()
         self.poke()
 
     @property
@@ -202,11 +191,47 @@ class Lane:
         route = await self._route()
         if route is None:
             return
-        while not self._stopping:
-            if self.destination == PRIMARY and not self._canary.proven and not await self._seek(route, forced):
-                return
-            if await self._stream(route, forced):
-                return
+        visit = Visit(self._shared.gate, place(route))
+        if not await self._enter(visit, forced):
+            return
+        try:
+            while not self._stopping:
+                if (
+                    self.destination == PRIMARY
+                    and not self._canary.proven
+                    and not await self._seek(route, visit, forced)
+                ):
+                    return
+                if await self._stream(route, visit, forced):
+                    return
+        finally:
+            visit.leave()
+
+    async def _enter(self, visit: Visit, forced: bool) -> bool:
+        """Wait for room at the host or provider; False: we stop, or it has asked all of us for a pause."""
+        try:
+            self._entering = visit.enter()
+            await self._entering
+        except CancelledError:
+            if not self._stopping:
+                raise
+            return False
+        finally:
+            self._entering = None
+        if forced or not visit.paused:
+            return True
+        self._pause(visit.paused)
+        visit.leave()
+        return False
+
+    def _gives_way(self, visit: Visit, forced: bool) -> bool:
+        """Between two messages: whether the provider has asked all of us for a pause, or others wait for their turn."""
+        if visit.paused and not forced:
+            self._pause(visit.paused)
+            return True
+        if visit.over:
+            self._paced_until = self._reactor.seconds()
+        return visit.over
 
     async def _held_back(self, forced: bool) -> bool:
         """Whether a person has declared a hold since the work began; asked only when something has changed."""
@@ -216,16 +241,9 @@ class Lane:
     async def _on_hold(self) -> bool:
         if self.destination != PRIMARY:
             return False
-        names = self._same_primary()
-        held: bool = await self._shared.read(lambda conn: _held(conn, names))
+        names = same_primary(self._shared.directory(), self.name)
+        held: bool = await self._shared.read(lambda conn: on_hold(conn, names))
         return held
-
-    def _same_primary(self) -> list[str]:
-        """The domain and, of an alias domain, its main one: a hold of that is a hold of their common primary."""
-        directory = self._shared.directory()
-        domain = directory.domain(self.name)
-        main = domain.alias_of if domain is not None else None
-        return [self.name, *(one.name for one in directory.domains() if main is not None and one.id == main)]
 
     async def _route(self) -> Route | None:
         if self.destination == PRIMARY:
@@ -251,7 +269,7 @@ class Lane:
 
     def _to_primary(self) -> Route | None:
         domain = self._shared.directory().domain(self.name)
-        return to_primary(domain) if domain is not None and domain.primaries else None
+        return to_primary(domain, self._shared.line.kinds) if domain is not None and domain.primaries else None
 
     async def _give_up_all(self, reply: str) -> None:
         now = self._now()
@@ -272,7 +290,7 @@ class Lane:
     def _listed(self, address: str) -> bool:
         return self._shared.directory().resolve(address).listed
 
-    async def _seek(self, route: Route, forced: bool) -> bool:
+    async def _seek(self, route: Route, visit: Visit, forced: bool) -> bool:
         """Find a canary that is accepted; whether one was. Otherwise the lane is paused, or owes nothing that is
         due."""
         while not self._stopping and not await self._held_back(forced):
@@ -303,7 +321,7 @@ class Lane:
                 return True
             if attempt.at_mail:
                 self._canary.turned_away(chosen.message.seq)
-            if await self._stops(attempt):
+            if await self._stops(attempt, visit):
                 return False
             if only.meaning is Meaning.REFUSED and self._canary.refused(chosen.id):
                 self._pause(self._shared.retry_every)
@@ -346,7 +364,7 @@ class Lane:
         await self._records.commit(work)
         self._canary.forget([one.id for one in heads])
 
-    async def _stream(self, route: Route, forced: bool) -> bool:
+    async def _stream(self, route: Route, visit: Visit, forced: bool) -> bool:
         """Give back what is due, in order. True: nothing more is due, or the lane is paused; False: a canary again."""
         feed = Feed(self._page(forced))
         told = self.destination != PRIMARY
@@ -363,18 +381,20 @@ class Lane:
                         return True
                     route = now
                 attempt = self._weighed(group, await self._caller.attempt(route, group, self._again(), canary=False))
-                waiting |= {one.delivery.key for one in attempt.judged if _keeps_waiting(one)}
+                waiting |= {one.delivery.key for one in attempt.judged if keeps_waiting(one)}
                 lapsed = self._count(attempt)
                 if not told or attempt.broken:
                     self._tell(attempt)
                     told = True
-                if attempt.broken or attempt.server or lapsed or self._stopping:
+                visit.sent(any(one.accepted for one in attempt.judged))
+                gives_way = self._gives_way(visit, forced)
+                if attempt.broken or attempt.server or lapsed or gives_way or self._stopping:
                     back, self._streak = (self._streak, []) if lapsed else ([], self._streak)
                     await self._records.settle(attempt.results, [], back)
                     if lapsed:
                         self._canary.lapse()
-                        return False
-                    await self._stops(attempt)
+                        return gives_way
+                    await self._stops(attempt, visit)
                     return True
                 self._failures = 0
                 group = await self._next(feed, attempt.results, waiting, route, forced)
@@ -414,10 +434,10 @@ class Lane:
 
     def _page(self, forced: bool) -> Callable[[int], Awaitable[list[Delivery]]]:
         async def page(after: int) -> list[Delivery]:
-            now, names = self._now(), self._same_primary()
+            now, names = self._now(), same_primary(self._shared.directory(), self.name)
 
             def work(conn: Connection) -> list[Delivery]:
-                if self.destination == PRIMARY and not forced and _held(conn, names):
+                if self.destination == PRIMARY and not forced and on_hold(conn, names):
                     return []
                 return lanes.due(conn, self.destination, self.name, now, after)
 
@@ -436,7 +456,7 @@ class Lane:
             if candidates is None or self._stopping or await self._held_back(forced):
                 await self._records.settle(results, [])
                 return []
-            ready = [one for one in candidates if one.key not in waiting and self._may_go(one.key, route)]
+            ready = [one for one in candidates if self._may_go(one, waiting, route)]
             if not ready:
                 continue
             _, marked = await self._records.settle(results, [one.id for one in ready])
@@ -446,23 +466,18 @@ class Lane:
             if chosen:
                 return chosen
 
-    def _may_go(self, key: str, route: Route) -> bool:
-        """Pacing: so many messages a minute to one mailbox."""
-        limit = route.profile.per_mailbox
-        if not limit:
+    def _may_go(self, one: Delivery, waiting: set[str], route: Route) -> bool:
+        """Whether nothing of its mailbox waits, and its rates allow it; otherwise its mailbox waits from now on."""
+        if one.key in waiting:
+            return False
+        free = self._pace.free_at(one.key, one.message.sender, route.profile, self._reactor.seconds())
+        if not free:
             return True
-        now = self._reactor.seconds()
-        times = self._pace.setdefault(key, deque())
-        while times and times[0] <= now - 60:
-            times.popleft()
-        if len(times) < limit:
-            times.append(now)
-            return True
-        free = times[0] + 60
+        waiting.add(one.key)
         self._paced_until = free if self._paced_until is None else min(self._paced_until, free)
         return False
 
-    async def _stops(self, attempt: Attempt) -> bool:
+    async def _stops(self, attempt: Attempt, visit: Visit) -> bool:
         """Pause the lane when the attempt says that nothing more should be tried now; whether it does."""
         if not attempt.broken and not attempt.server:
             return False
@@ -471,6 +486,7 @@ class Lane:
             await self._unreachable_world(attempt.text)
         else:
             self._pause(max(self._shared.retry_every, attempt.wait))
+        visit.told(attempt.scope, max(self._shared.retry_every, attempt.wait))
         if attempt.server and (attempt.cure or self.destination == PRIMARY):
             cure = f" Cure: {attempt.cure}." if attempt.cure else ""
             await self._records.alert("paused", f"{attempt.text}.{cure} Nothing is held, everything stays queued")
@@ -479,15 +495,3 @@ class Lane:
     def _tell(self, attempt: Attempt) -> None:
         if self.destination == PRIMARY and attempt.evidence is not None:
             self._shared.evidence(self.name, attempt.evidence)
-
-
-def _keeps_waiting(one: Judged) -> bool:
-    """Whether the others of its mailbox wait for this one: it stays owed, and has not lost its patience."""
-    if one.result.outcome in (ACCEPTED, REFUSED, GIVEN_UP) or one.delivery.aside:
-        return False
-    return one.delivery.deferrals + (one.result.outcome == MESSAGE) < lanes.PATIENCE
-
-
-def _held(conn: Connection, names: Sequence[str]) -> bool:
-    found = [events.current(conn, name) for name in names]
-    return any(event is not None and event.hold for event in found)

@@ -6,7 +6,8 @@ from attrs import frozen
 
 from stratamail.net.resolver import Exchanger, NotResolved, Resolver
 from stratamail.net.smtp import Unreachable
-from stratamail.profiles.primaries import Profile, profile
+from stratamail.profiles.primaries import AUTO, Profile, of, profile
+from stratamail.relay.kinds import Kinds
 from stratamail.tenancy import hostport
 from stratamail.tenancy.model import Domain, HostPort
 
@@ -31,8 +32,8 @@ class Undeliverable(Exception):
         self.status = status
 
 
-def to_primary(domain: Domain) -> Route:
-    chosen = profile(domain.profile)
+def to_primary(domain: Domain, kinds: Kinds) -> Route:
+    chosen = kinds.profile(domain)
     return Route(domain.primaries, domain.tls or chosen.tls, chosen)
 
 
@@ -50,4 +51,4 @@ async def to_world(name: str, smart_host: str, resolver: Resolver) -> Route:
         if error.permanent:
             raise Undeliverable(error.text, "5.1.2") from error
         raise Unreachable("resolve", error.text) from error
-    return Route(tuple(HostPort(one.host) for one in found), "may", chosen)
+    return Route(tuple(HostPort(one.host) for one in found), "may", of(AUTO, [one.host for one in found]))

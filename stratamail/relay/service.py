@@ -21,9 +21,11 @@ from stratamail.net.resolver import Resolver
 from stratamail.net.smtp import Reactor, Timeouts, TlsClient
 from stratamail.relay.attempt import Line
 from stratamail.relay.content import Bodies
-from stratamail.relay.lane import Lane, Shared
+from stratamail.relay.gate import Gate
+from stratamail.relay.lane import Lane
 from stratamail.relay.notices import Notices, SubmitReport
 from stratamail.relay.records import Access
+from stratamail.relay.shared import Shared
 from stratamail.store.model import PRIMARY, WORLD
 from stratamail.store.pool import Pool
 from stratamail.store.queue import deliveries, lanes
@@ -67,7 +69,15 @@ class Relay(Service):
         self._reactor = reactor
         line = Line(reactor, hostname, resolver, bodies, disk, timeouts or Timeouts(), tls_client)
         self._shared = Shared(
-            line, read, write, directory, settings.retry_every, settings.smart_host, on_evidence, self.wake
+            line,
+            read,
+            write,
+            directory,
+            settings.retry_every,
+            settings.smart_host,
+            on_evidence,
+            self.wake,
+            Gate(reactor.seconds),
         )
         self._notices = Notices(reactor, hostname, read, write, bodies, disk, submit_report)
         self._lanes: dict[tuple[str, str], Lane] = {}

@@ -36,7 +36,8 @@ class HostPort:
 @frozen
 class Domain:
     """A protected domain. ``name`` is the A-label in lower case; ``alias_of`` names the id of the main domain;
-    ``tls`` "" means the profile's; ``profile`` "auto": told by the primary's name and banner; an empty ``trust`` takes mail from anybody and trusts nobody."""
+    ``tls`` "" means the profile's; ``profile`` "auto": told by the primary's name and banner; an empty ``trust`` takes
+    mail from anybody and trusts nobody."""
 
     id: int
     account: int
