@@ -314,6 +314,8 @@ class Lane:
             self._tell(attempt)
             only = attempt.judged[0]
             if only.accepted:
+                # it counts, and need not wait
+                self._pace.free_at(chosen.key, chosen.message.sender, route.profile, self._reactor.seconds())
                 self._canary.accepted()
                 self._canary.forget([chosen.id])
                 self._streak = []

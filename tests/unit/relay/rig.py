@@ -111,6 +111,7 @@ class RelayCase(TestCase):
         body: bytes = b"Subject: x\r\n\r\nhello\r\n",
         sender: str = "out@far.test",
         world: bool = False,
+        domain: str = "acme.test",
         arrived: int | None = None,
         **more: Any,
     ) -> Message:
@@ -119,9 +120,9 @@ class RelayCase(TestCase):
             NewDelivery(
                 one,
                 key(one),
-                "acme.test",
+                domain,
                 WORLD if world else PRIMARY,
-                split(key(one))[1] if world else "acme.test",
+                split(key(one))[1] if world else domain,
             )
             for one in recipients
         )
