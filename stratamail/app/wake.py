@@ -1,7 +1,7 @@
 """STATE/wake.sock: the command line says what it has committed and waits until the server has taken note.
 
-One JSON line in, ``{"topics": ["catalog" | "queue" | "outage" | "retry", ...], "flush": DOMAIN}`` (flush may be absent;
-"retry": no lane that owes something stays paused); one out,
+One JSON line in, ``{"topics": ["catalog" | "queue" | "outage" | "retry" | "restore", ...], "flush": DOMAIN}`` (flush
+may be absent; "retry": no lane that owes something stays paused; "restore": what was asked for is done); one out,
 ``{"ok": true}`` or ``{"ok": false, "error": TEXT}``. The socket is mode 0600: its owner and root.
 """
 
@@ -23,7 +23,7 @@ from twisted.python.failure import Failure
 Note = Callable[[frozenset[str], str], Awaitable[None]]
 # a path of a UNIX socket has at most 107 bytes
 _LONGEST = 107
-TOPICS = frozenset({"catalog", "queue", "outage", "retry"})
+TOPICS = frozenset({"catalog", "queue", "outage", "retry", "restore"})
 
 
 class WakeProtocol(LineOnlyReceiver):

@@ -20,6 +20,7 @@ from stratamail.cli.mailboxes import mailboxes
 from stratamail.cli.proof import proof
 from stratamail.cli.queue import queue
 from stratamail.cli.replay import replay
+from stratamail.cli.restoring import restore
 from stratamail.cli.session import Session
 from stratamail.cli.setup import check_config, init
 from stratamail.cli.status import events, outage, status
@@ -61,6 +62,7 @@ def main(ctx: click.Context, config: str) -> None:
 
 
 mailboxes.add_command(import_mailboxes)
+mailboxes.add_command(restore)
 for command in (
     init,
     check_config,

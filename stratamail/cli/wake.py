@@ -8,7 +8,7 @@ import socket
 from collections.abc import Collection
 
 PATIENCE = 90.0
-CATALOG, QUEUE, OUTAGE, RETRY = "catalog", "queue", "outage", "retry"
+CATALOG, QUEUE, OUTAGE, RETRY, RESTORE = "catalog", "queue", "outage", "retry", "restore"
 # a path of a UNIX socket has at most 107 bytes; a longer one is reached by way of its open folder
 _LONGEST = 107
 

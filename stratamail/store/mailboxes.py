@@ -16,6 +16,7 @@ from stratamail.store.index import Index
 from stratamail.store.index import count as count_index
 from stratamail.store.layout import Layout
 from stratamail.store.mailbox_reading import MailboxReading
+from stratamail.store.mailbox_restoring import MailboxRestoring
 from stratamail.store.mailbox_sharing import MailboxSharing
 from stratamail.store.mailbox_values import Arrival, FolderInfo, MailboxError, Removed, Replaced
 
@@ -24,7 +25,7 @@ __all__ = ["Arrival", "MailboxError", "Mailboxes", "count_messages"]
 T = TypeVar("T")
 
 
-class Mailboxes(MailboxSharing, MailboxReading):
+class Mailboxes(MailboxSharing, MailboxRestoring, MailboxReading):
     """Messages, what is read of them, and folders; see ``store.mailbox_access`` for what it is made with."""
 
     def folders(self, address: str, offered: Sequence[str] = ()) -> list[FolderInfo]:
