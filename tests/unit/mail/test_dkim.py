@@ -86,3 +86,40 @@ def test_it_never_raises(value: bytes, body: bytes) -> None:
     message = b"DKIM-Signature: " + value + b"\r\nFrom: x@y.example\r\n\r\n" + body
     for verdict in dkim.verify(message, lambda name: value):
         assert not verdict.passed
+
+
+def test_a_message_in_pieces_is_judged_as_a_whole() -> None:
+    message = signed()
+    end = message.index(b"\r\n\r\n") + 4
+    verifying = dkim.Verifying(message[:end])
+    for at in range(end, len(message), 3):
+        verifying.feed(message[at : at + 3])
+    assert verifying.names == dkim.names(message)
+    (verdict,) = verifying.verdicts(key_record)
+    assert verdict.passed and verdict.expires == 0
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        b"a=rsa-sha1; d=a.example; s=b; c=relaxed/relaxed; h=from; bh=AAAA; b=AAAA",
+        b"a=rsa-sha256; d=a.example; s=b; c=relaxed/other; h=from; bh=AAAA; b=AAAA",
+        b"a=rsa-sha256; d=a.example; s=b; l=-1; h=from; bh=AAAA; b=AAAA",
+        b"a=rsa-sha256; d=a.example; s=b; x=soon; h=from; bh=AAAA; b=AAAA",
+        b"a=rsa-sha256; d=a.example; s=b; h=from; bh=A; b=AAAA",
+        b"a=rsa-sha256; d=a.example; s=b; h=" + b":".join([b"x"] * 101) + b"; bh=AAAA; b=AAAA",
+        b"a=rsa-sha256; d=a.example; s=b; h=from; bh=AAAA; b=" + b" " * 5000 + b"!",
+        b"a=rsa-sha256; d=a.example; s=b; h=from; bh=AAAA; b=" + b"A" * 9000,
+    ],
+)
+def test_signatures_that_are_not_looked_at(tags: bytes) -> None:
+    message = b"DKIM-Signature: v=1; " + tags + b"\r\nFrom: x@a.example\r\n\r\nbody\r\n"
+    asked: list[str] = []
+    (verdict,) = dkim.verify(message, lambda name: asked.append(name))  # type: ignore[func-returns-value]
+    assert verdict.outcome is Outcome.PERMERROR and not asked and not dkim.names(message)
+
+
+def test_when_it_lapses_is_told() -> None:
+    message = signed().replace(b"v=1;", b"v=1; x=4102444800;", 1)
+    (verdict,) = dkim.verify(message, key_record)
+    assert verdict.outcome is Outcome.FAIL and verdict.expires == 4_102_444_800

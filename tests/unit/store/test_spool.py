@@ -191,3 +191,36 @@ class SpoolCase(TestCase):
         with self.assertRaises(Unavailable):
             await body.seal()
         self.assertEqual(self.files(), [])
+
+
+class Room(TestCase):
+    """A trace that is known only when the body is over."""
+
+    def setUp(self) -> None:
+        self.layout = Layout(self.mktemp())
+        self.pool = Pool("disk", 1, reactor)
+        self.pool.start()
+        self.addCleanup(self.pool.stop)
+        self.spool = Spool(self.layout, self.pool, Reserve(self.layout, 0, lambda: 0.0))
+
+    async def test_it_stands_before_the_body_whenever_the_file_was_begun(self) -> None:
+        for number, size in enumerate((SMALL + 1, 1_000_000)):
+            body = self.spool.new_body(self.spool.new_id(NOW + number), b"Received: x\r\n")
+            body.leave_room(6)
+            for _ in range(2):
+                paused = body.write(b"b" * (size // 2 + 1))
+                if paused is not None:
+                    await paused
+            body.set_trace(b"Received: x\r\nA: b\r\n")
+            sealed = await body.seal()
+            with open(self.layout.message(body.id), "rb") as file:
+                content = file.read()
+            assert content == b"Received: x\r\nA: b\r\n" + b"b" * sealed.size
+            assert hashlib.sha256(b"b" * sealed.size).hexdigest() == sealed.sha256
+
+    def test_no_other_room_than_was_left(self) -> None:
+        body = self.spool.new_body(self.spool.new_id(NOW), b"Received: x\r\n")
+        body.leave_room(6)
+        self.assertRaises(ValueError, body.set_trace, b"Received: x\r\nA: bcd\r\n")
+        body.write(b"begun")
+        self.assertRaises(ValueError, body.leave_room, 1)
