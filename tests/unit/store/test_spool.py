@@ -198,6 +198,7 @@ class Room(TestCase):
 
     def setUp(self) -> None:
         self.layout = Layout(self.mktemp())
+        os.makedirs(self.layout.spool)
         self.pool = Pool("disk", 1, reactor)
         self.pool.start()
         self.addCleanup(self.pool.stop)
