@@ -12,6 +12,7 @@ from stratamail.cli import show
 from stratamail.cli.aside import set_aside
 from stratamail.cli.checks import refuse_ourselves, warn_of_names
 from stratamail.cli.domain_dkim import dkim
+from stratamail.cli.domain_setup import setup
 from stratamail.cli.options import HostPortType, NetworkType, account, as_json, pass_session
 from stratamail.cli.session import Session
 from stratamail.profiles import filters
@@ -71,6 +72,8 @@ def row(domain: Domain, accounts: list[Account], domains: list[Domain]) -> dict[
 def domains() -> None:
     """The protected domains."""
 
+
+domains.add_command(setup)
 
 domains.add_command(dkim)
 
