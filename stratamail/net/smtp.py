@@ -100,6 +100,8 @@ class SmtpConnection(Protocol):
         self.banner = ""
         # 421 that came unasked: the peer is about to close
         self.closing: Reply | None = None
+        # a transaction may be half open: RSET comes before the next
+        self.untidy = False
         # the reply to the final dot, awaited since the last 354
         self.dot: Deferred[Reply | Lost] = Deferred()
         self.greeting: Deferred[Reply | Lost] = self._expect()

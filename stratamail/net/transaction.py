@@ -57,8 +57,8 @@ class Sent:
     answers: tuple[Answer, ...]
 
 
-class _Progress:
-    """Answers as they come in."""
+class Progress:
+    """Answers as they come in; ``stage`` is where a loss would find the message."""
 
     def __init__(self, number: int) -> None:
         self.answers: list[Answer | None] = [None] * number
@@ -85,7 +85,7 @@ async def send(
     """Send one message. Raises ``smtp.client.CannotSend`` before anything was sent when the peer lacks what the
     envelope needs, and whatever ``content.read`` raises (the connection is then given up and nothing was delivered)."""
     fitting, plain = fitted(session.offer, envelope, recipients, content.size)
-    progress = _Progress(len(plain))
+    progress = Progress(len(plain))
     try:
         await _transact(session, fitting, plain, content, timeouts, progress)
     except Lost as error:
@@ -102,10 +102,13 @@ async def _transact(
     recipients: Sequence[Recipient],
     content: Content,
     timeouts: Timeouts,
-    progress: _Progress,
+    progress: Progress,
 ) -> None:
     connection, engine = session.connection, session.connection.engine
     chunking = session.offer.chunking
+    if connection.untidy:
+        await connection.within(connection.ask(engine.rset())[0], timeouts.command, "reply to RSET")
+        connection.untidy = False
     waiting: list[Deferred[Reply | Lost]] = []
     if session.offer.pipelining:
         group = engine.transaction(envelope, recipients, content.size, not chunking)
@@ -151,7 +154,7 @@ async def _transact(
     await connection.within(connection.ask(engine.rset())[0], timeouts.command, "reply to RSET")
 
 
-async def _data(session: Session, content: Content, timeouts: Timeouts, progress: _Progress) -> None:
+async def _data(session: Session, content: Content, timeouts: Timeouts, progress: Progress) -> None:
     connection = session.connection
     replied = connection.dot
     if not progress.open:
@@ -163,7 +166,7 @@ async def _data(session: Session, content: Content, timeouts: Timeouts, progress
     await _stream(session, content, timeouts, progress, replied, stuffer)
 
 
-async def _chunk(session: Session, content: Content, timeouts: Timeouts, progress: _Progress) -> None:
+async def _chunk(session: Session, content: Content, timeouts: Timeouts, progress: Progress) -> None:
     connection = session.connection
     progress.stage = client.DATA
     replied = connection.ask(connection.engine.bdat(content.size, last=True))[0]
@@ -174,7 +177,7 @@ async def _stream(
     session: Session,
     content: Content,
     timeouts: Timeouts,
-    progress: _Progress,
+    progress: Progress,
     replied: Deferred[Reply | Lost],
     stuffer: Stuffer | None,
 ) -> None:
@@ -216,7 +219,7 @@ async def _stream(
     progress.rest(Answer(client.DOT, reply))
 
 
-async def _early(session: Session, replied: Deferred[Reply | Lost], progress: _Progress) -> None:
+async def _early(session: Session, replied: Deferred[Reply | Lost], progress: Progress) -> None:
     reply = await session.connection.within(replied, 1.0, "reply")
     text = "it answered before the end of the message"
     session.connection.give_up(text)

@@ -19,8 +19,9 @@ class Profile:
     """``title`` for people. ``tls`` the policy when a domain names none; ``lanes`` connections to one host at a time,
     for all domains together (of a provider: for each domain); ``per_mailbox`` messages a minute to one
     mailbox and ``per_pair`` from one sender to one mailbox, 0 = no limit; ``messages`` on one connection before a new
-    one is opened. ``provider``: one service that many domains share, "" when each has its own host; when it throttles
-    us, all of them wait. ``asking``: whether an answer to RCPT tells who exists there, and costs the
+    one is opened; ``window`` messages on their way at once over it, 1 = each waits for its answer.
+    ``provider``: one service that many domains share, "" when each has its own host; when it throttles us, all of them
+    wait. ``asking``: whether an answer to RCPT tells who exists there, and costs the
     asker nothing. ``hosts`` are ends of host names, ``banner`` a regular expression over the greeting, in any case.
     ``cure``: the first thing to look at; ``setup``: what to enter there, step by step."""
 
@@ -31,6 +32,7 @@ class Profile:
     per_mailbox: int = 0
     per_pair: int = 0
     messages: int = 100
+    window: int = 64
     provider: str = ""
     asking: bool = True
     hosts: tuple[str, ...] = ()

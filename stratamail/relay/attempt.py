@@ -10,17 +10,18 @@ import errno
 from collections.abc import Callable, Sequence
 
 from attrs import Factory, evolve, frozen
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
 from stratamail.mail.envelope import Envelope, Recipient
 from stratamail.net import tls
 from stratamail.net.evidence import RELAY, Evidence
+from stratamail.net.pipeline import Pipeline
 from stratamail.net.resolver import Resolver
 from stratamail.net.smtp import Reactor, Session, Timeouts, TlsClient, Unreachable, open_session, spoken
 from stratamail.net.transaction import Answer, send
 from stratamail.profiles.codes import judge
-from stratamail.relay.content import Bodies, Broken, Stored
+from stratamail.relay.content import Bodies, Broken, Stored, Whole
 from stratamail.relay.judging import Judged, judged, reportable
 from stratamail.relay.kinds import Kinds
 from stratamail.relay.routes import Route
@@ -82,6 +83,7 @@ class Caller:
         self._session: Session | None = None
         self._route: Route | None = None
         self._sent = 0
+        self._pipeline: Pipeline | None = None
 
     def close(self) -> None:
         """QUIT, if a connection is open."""
@@ -127,6 +129,37 @@ class Caller:
             self._route = route
             return self._session
         raise failure
+
+    def suits(self, route: Route, group: Sequence[Delivery], whole: Whole, ahead: int = 0) -> bool:
+        """Whether a message can go beside others over the connection that is open, after ``ahead`` that are still to
+        be sent."""
+        session, message = self._session, group[0].message
+        if session is None or not session.usable or route != self._route:
+            return False
+        offer = session.offer
+        return (
+            offer.pipelining
+            and self._sent + ahead < route.profile.messages
+            and (offer.chunking or not whole.lone_dot)
+            and (not offer.size or len(whole.data) <= offer.size)
+            and (offer.smtputf8 or (message.sender.isascii() and all(one.recipient.isascii() for one in group)))
+        )
+
+    def begin(self, group: Sequence[Delivery], whole: Whole, again: int) -> Deferred[Attempt]:
+        """Send a message that :meth:`suits` behind those that are on their way. Fires, never with an error, when all is
+        known of it."""
+        session, route = self._session, self._route
+        assert session is not None
+        assert route is not None
+        if self._pipeline is None or self._pipeline.session is not session:
+            self._pipeline = Pipeline(session, self._line.reactor, self._line.timeouts)
+        self._sent += 1
+        envelope = _envelope(group, len(whole.data))
+        sent = self._pipeline.send(envelope, envelope.recipients, whole.data)
+        sha256 = group[0].message.sha256
+        return sent.addCallback(
+            lambda sent: self._verdict(session, group, sent.answers, sha256, again, False, route.smart)
+        )
 
     async def attempt(self, route: Route, group: Sequence[Delivery], again: int, canary: bool) -> Attempt:
         """Send one message to the recipients of ``group``, all marked and of one message. Never raises but
@@ -180,7 +213,12 @@ class Caller:
             return Attempt(tuple(_judged(one, Result(one.id, UNTRIED, text)) for one in group), broken=True, text=text)
         finally:
             stored.close()
-        return self._judge(session, group, answers, stored.sha256, again, canary, route.smart)
+        attempt = self._verdict(session, group, answers, stored.sha256, again, canary, route.smart)
+        if attempt.broken or not session.usable:
+            self.abort()
+        elif attempt.server:
+            self.close()
+        return attempt
 
     def _unreadable(self, group: Sequence[Delivery], reason: str) -> Attempt:
         """Held, mail to the world too: a fault of ours is nobody's refusal, and a person may mend it."""
@@ -188,14 +226,10 @@ class Caller:
         return Attempt(tuple(_judged(one, Result(one.id, REFUSED, reason)) for one in group))
 
     async def _send(self, session: Session, group: Sequence[Delivery], stored: Stored) -> Sequence[Answer]:
-        message = group[0].message
-        recipients = tuple(Recipient(one.recipient, one.notify, one.orcpt) for one in group)
-        envelope = Envelope(
-            message.sender, recipients, message.body, message.smtputf8, message.ret, message.envid, stored.size
-        )
-        return (await send(session, envelope, recipients, stored, self._line.timeouts)).answers
+        envelope = _envelope(group, stored.size)
+        return (await send(session, envelope, envelope.recipients, stored, self._line.timeouts)).answers
 
-    def _judge(
+    def _verdict(
         self,
         session: Session,
         group: Sequence[Delivery],
@@ -220,10 +254,6 @@ class Caller:
             evidence = Evidence(False, answers[0].stage, f"{session.where}: {text}", RELAY)
         elif said is not None and said.reply is not None:
             evidence = Evidence(said.reply.code != 421, said.stage, f"{session.where}: {spoken(said.reply)}", RELAY)
-        if broken or not session.usable:
-            self.abort()
-        elif about is not None:
-            self.close()
         closing = session.connection.closing
         first = answers[0]
         at_mail = first.stage == "MAIL" and first.reply is not None and first.reply.permanent
@@ -238,6 +268,12 @@ class Caller:
             at_mail=at_mail and about is not None and not about.cure,
             scope=about.scope if about is not None else "",
         )
+
+
+def _envelope(group: Sequence[Delivery], size: int) -> Envelope:
+    message = group[0].message
+    recipients = tuple(Recipient(one.recipient, one.notify, one.orcpt) for one in group)
+    return Envelope(message.sender, recipients, message.body, message.smtputf8, message.ret, message.envid, size)
 
 
 def _judged(delivery: Delivery, result: Result) -> Judged:

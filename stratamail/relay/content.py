@@ -6,9 +6,13 @@ Reads the spool (or the journal) in the ``disk`` pool; writes nothing.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import BinaryIO, Protocol
 
+from attrs import frozen
+
 from stratamail.smtp.stuffing import LoneDots
+from stratamail.store.bodies import MissingBody
 from stratamail.store.model import Message
 from stratamail.store.pool import Pool
 
@@ -22,6 +26,41 @@ class Broken(Exception):
 class Bodies(Protocol):
     def open(self, message: Message) -> BinaryIO:
         """The file of a message, at its beginning. Raises ``store.bodies.MissingBody``."""
+
+
+@frozen
+class Whole:
+    """A message in memory, its SHA-256 found to be that of its capture: ``data`` with the trace. ``lone_dot``: it may
+    go by BDAT only."""
+
+    data: bytes
+    lone_dot: bool
+
+
+# a larger message goes alone, read piece by piece
+WHOLE = 64 * 1024
+
+
+def load(bodies: Bodies, messages: Sequence[Message]) -> list[Whole | None]:
+    """Read small messages. Blocks (disk pool). None: a larger one, or one that cannot be read now; who sends it will
+    hear why."""
+    return [_load(bodies, message) for message in messages]
+
+
+def _load(bodies: Bodies, message: Message) -> Whole | None:
+    size = message.trace_size + message.size
+    if size > WHOLE:
+        return None
+    try:
+        with bodies.open(message) as file:
+            data = file.read(size + 1)
+    except (MissingBody, OSError):
+        return None
+    if len(data) != size or hashlib.sha256(data[message.trace_size :]).hexdigest() != message.sha256:
+        return None
+    dots = LoneDots()
+    dots.chunk(data)
+    return Whole(data, dots.end())
 
 
 class Stored:

@@ -1,19 +1,29 @@
-"""What a lane sends next: pages of the queue, read ahead into a bounded queue. In memory only; the truth is in the
-rows."""
+"""What a lane sends next: pages of the queue, read ahead into a bounded queue, small bodies too. In memory only; the
+truth is in the rows."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from itertools import groupby
 
+from attrs import frozen
 from twisted.internet.defer import CancelledError, Deferred, DeferredQueue
 
-from stratamail.store.model import Delivery
+from stratamail.relay.content import Whole
+from stratamail.store.model import Delivery, Message
 
 # messages read ahead
 AHEAD = 64
 # recipients of one transaction (RFC 5321 section 4.5.3.1.8: every server takes as many)
 RECIPIENTS = 100
+
+
+@frozen
+class Candidate:
+    """A transaction to be: deliveries of one message, and the message, when it is small enough to be at hand."""
+
+    group: list[Delivery]
+    whole: Whole | None = None
 
 
 def groups(page: Sequence[Delivery]) -> Iterator[list[Delivery]]:
@@ -25,21 +35,29 @@ def groups(page: Sequence[Delivery]) -> Iterator[list[Delivery]]:
 
 
 class Feed:
-    """``page(after)`` reads the rows above a seq; an empty one ends the feed."""
+    """``page(after)`` reads the rows above a seq; an empty one ends the feed. ``load(messages)`` gives the small ones
+    in full."""
 
-    def __init__(self, page: Callable[[int], Awaitable[list[Delivery]]]) -> None:
+    def __init__(
+        self,
+        page: Callable[[int], Awaitable[list[Delivery]]],
+        load: Callable[[list[Message]], Awaitable[list[Whole | None]]],
+    ) -> None:
         self._page = page
-        self._queue: DeferredQueue[list[Delivery] | Exception | None] = DeferredQueue(size=AHEAD + 2, backlog=1)
+        self._load = load
+        self._queue: DeferredQueue[Candidate | Exception | None] = DeferredQueue(size=AHEAD + 2, backlog=1)
         self._room: Deferred[None] | None = None
         self._task = Deferred.fromCoroutine(self._fill())
         self._task.addErrback(lambda failure: failure.trap(CancelledError))
 
-    async def get(self) -> list[Delivery] | None:
+    async def get(self) -> Candidate | None:
         """The next transaction; None at the end. Raises what reading the queue raised."""
         found = await self._queue.get()
         room, self._room = self._room, None
-        if room is not None:
+        if room is not None and len(self._queue.pending) <= AHEAD // 2:
             room.callback(None)
+        else:
+            self._room = room
         if isinstance(found, Exception):
             raise found
         return found
@@ -51,11 +69,15 @@ class Feed:
         after = 0
         try:
             while page := await self._page(after):
-                for group in groups(page):
-                    if len(self._queue.pending) >= AHEAD:
+                found = list(groups(page))
+                for start in range(0, len(found), AHEAD // 2):
+                    some = found[start : start + AHEAD // 2]
+                    if len(self._queue.pending) > AHEAD // 2:
                         self._room = Deferred()
                         await self._room
-                    self._queue.put(group)
+                    wholes = await self._load([group[0].message for group in some])
+                    for group, whole in zip(some, wholes, strict=True):
+                        self._queue.put(Candidate(group, whole))
                 after = page[-1].message.seq
         except CancelledError:
             raise

@@ -6,9 +6,8 @@ Mail to the world has no canary: nothing of it is held, a refusal is reported to
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
-from attrs import evolve
 from sqlalchemy.engine import Connection
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall
@@ -17,18 +16,19 @@ from twisted.logger import Logger
 from stratamail.net.smtp import Unreachable
 from stratamail.profiles.codes import Meaning
 from stratamail.relay.attempt import Attempt, Caller
-from stratamail.relay.canary import IN_A_ROW, Canary
-from stratamail.relay.feed import Feed
+from stratamail.relay.canary import Canary
 from stratamail.relay.gate import Visit, place
 from stratamail.relay.holds import on_hold, same_primary
-from stratamail.relay.judging import LIFETIME, Judged, keeps_waiting
+from stratamail.relay.judging import LIFETIME
 from stratamail.relay.pacing import Pace
 from stratamail.relay.records import Records
 from stratamail.relay.routes import Route, Undeliverable, to_primary, to_world
 from stratamail.relay.shared import Shared
+from stratamail.relay.stream import Stream
+from stratamail.relay.window import Window
 from stratamail.store.model import PRIMARY, Delivery
 from stratamail.store.queue import lanes
-from stratamail.store.queue.lanes import MESSAGE, UNKNOWN, UNTRIED, Result
+from stratamail.store.queue.lanes import UNKNOWN, Result
 
 # the longest pause between two attempts to reach a host of the world, in seconds
 _LONGEST = 3600.0
@@ -42,24 +42,25 @@ class Lane:
     log = Logger()
 
     def __init__(self, shared: Shared, destination: str, name: str) -> None:
-        self._shared = shared
+        self.shared = shared
         self.destination = destination
         self.name = name
         self._reactor = shared.line.reactor
-        self._caller = Caller(shared.line, self._now)
-        self._records = Records(shared.write, self._reactor, destination, name, shared.reports)
-        self._canary = Canary()
+        self.caller = Caller(shared.line, self.now)
+        self.records = Records(shared.write, self._reactor, destination, name, shared.reports)
+        self.canary = Canary()
         self._paused_until = 0.0
         self._failures = 0
         self._forced = False
         self._urgent = False
         # refusals of listed recipients in a row, over all streams: what they put on hold goes back at the third
-        self._streak: list[int] = []
+        self.streak: list[int] = []
+        self.window = Window()
         self._look_at_hold = False
         self._poked = True
         self._signal: Deferred[None] | None = None
         self._timer: IDelayedCall | None = None
-        self._stopping = False
+        self.stopping = False
         # asking the DNS: nothing is on its way yet, a stop need not wait for an answer
         self._finding: Deferred[Route] | None = None
         # waiting for room at the host: nothing is on its way either
@@ -68,7 +69,7 @@ class Lane:
         self._paced_until: float | None = None
         self.working = False
 
-    def _now(self) -> int:
+    def now(self) -> int:
         return round(self._reactor.seconds() * 1_000_000)
 
     # what others tell the lane
@@ -86,9 +87,9 @@ class Lane:
         # also when a pause begins meanwhile, with the end of what is on its way
         self._urgent = True
         self._failures = 0
-        self._canary.resume()
+        self.canary.resume()
         if forced:
-            self._canary.lapse()
+            self.canary.lapse()
         self.distrust()
         self._forced = self._forced or forced
         self.poke()
@@ -96,11 +97,11 @@ class Lane:
     def distrust(self) -> None:
         """After an outage nothing is believed that was true before it; a lane at work has its own proof."""
         if not self.working or self._entering is not None:
-            self._canary.lapse()
+            self.canary.lapse()
 
     def stop(self) -> None:
         """No further message; the one in hand is finished by :meth:`run`."""
-        self._stopping = True
+        self.stopping = True
         for waiting in (self._finding, self._entering):
             if waiting is not None:
                 waiting.cancel()
@@ -112,10 +113,10 @@ class Lane:
 
     async def run(self) -> None:
         try:
-            while not self._stopping:
+            while not self.stopping:
                 await self._wait()
                 self._poked = False
-                if self._stopping:
+                if self.stopping:
                     return
                 self.working = True
                 try:
@@ -128,22 +129,22 @@ class Lane:
                     await self._stumbled()
                 finally:
                     self.working = False
-                    self._caller.close()
+                    self.caller.close()
         finally:
-            self._caller.abort()
+            self.caller.abort()
             if self._timer is not None and self._timer.active():
                 self._timer.cancel()
 
     async def _stumbled(self) -> None:
         """A fault of ours: what was on its way has an unknown outcome, the rest waits a moment."""
-        self._caller.abort()
-        self._canary.lapse()
-        self._pause(min(30.0, self._shared.retry_every))
+        self.caller.abort()
+        self.canary.lapse()
+        self._pause(min(30.0, self.shared.retry_every))
         self._wake_at(self._paused_until)
-        again = self._again()
+        again = self.again()
         text = "outcome unknown, the relay stumbled"
-        await self._records.settle(
-            [Result(one, UNKNOWN, text, again, may_hold=False) for one in self._records.marked], []
+        await self.records.settle(
+            [Result(one, UNKNOWN, text, again, may_hold=False) for one in self.records.marked], []
         )
 
     async def _wait(self) -> None:
@@ -161,8 +162,8 @@ class Lane:
         if self._paused_until > self._reactor.seconds():
             self._wake_at(self._paused_until)
             return
-        now = self._now()
-        due = await self._shared.read(lambda conn: lanes.next_due(conn, self.destination, self.name, now))
+        now = self.now()
+        due = await self.shared.read(lambda conn: lanes.next_due(conn, self.destination, self.name, now))
         times = [due / 1_000_000] if due is not None else []
         times += [self._paced_until] if self._paced_until is not None else []
         if times:
@@ -170,10 +171,14 @@ class Lane:
 
     def _pause(self, seconds: float) -> None:
         self._paused_until = self._reactor.seconds() + seconds
-        self._canary.resume()
+        self.canary.resume()
 
-    def _again(self) -> int:
-        return self._now() + round(self._shared.retry_every * 1_000_000)
+    def served(self) -> None:
+        """A message had its answer, whatever that was."""
+        self._failures = 0
+
+    def again(self) -> int:
+        return self.now() + round(self.shared.retry_every * 1_000_000)
 
     # the work
 
@@ -191,18 +196,18 @@ class Lane:
         route = await self._route()
         if route is None:
             return
-        visit = Visit(self._shared.gate, place(route))
+        visit = Visit(self.shared.gate, place(route))
         if not await self._enter(visit, forced):
             return
         try:
-            while not self._stopping:
+            while not self.stopping:
                 if (
                     self.destination == PRIMARY
-                    and not self._canary.proven
+                    and not self.canary.proven
                     and not await self._seek(route, visit, forced)
                 ):
                     return
-                if await self._stream(route, visit, forced):
+                if await Stream(self, route, visit, forced).run():
                     return
         finally:
             visit.leave()
@@ -213,7 +218,7 @@ class Lane:
             self._entering = visit.enter()
             await self._entering
         except CancelledError:
-            if not self._stopping:
+            if not self.stopping:
                 raise
             return False
         finally:
@@ -224,7 +229,7 @@ class Lane:
         visit.leave()
         return False
 
-    def _gives_way(self, visit: Visit, forced: bool) -> bool:
+    def gives_way(self, visit: Visit, forced: bool) -> bool:
         """Between two messages: whether the provider has asked all of us for a pause, or others wait for their turn."""
         if visit.paused and not forced:
             self._pause(visit.paused)
@@ -233,7 +238,7 @@ class Lane:
             self._paced_until = self._reactor.seconds()
         return visit.over
 
-    async def _held_back(self, forced: bool) -> bool:
+    async def held_back(self, forced: bool) -> bool:
         """Whether a person has declared a hold since the work began; asked only when something has changed."""
         changed, self._look_at_hold = self._look_at_hold, False
         return changed and not forced and await self._on_hold()
@@ -241,23 +246,23 @@ class Lane:
     async def _on_hold(self) -> bool:
         if self.destination != PRIMARY:
             return False
-        names = same_primary(self._shared.directory(), self.name)
-        held: bool = await self._shared.read(lambda conn: on_hold(conn, names))
+        names = same_primary(self.shared.directory(), self.name)
+        held: bool = await self.shared.read(lambda conn: on_hold(conn, names))
         return held
 
     async def _route(self) -> Route | None:
         if self.destination == PRIMARY:
-            found = self._to_primary()
+            found = self.to_primary()
             if found is None and await self._heads():
-                await self._records.alert("no-primary", "mail is owed, and the domain has no primary (any more)")
+                await self.records.alert("no-primary", "mail is owed, and the domain has no primary (any more)")
             return found
         try:
             self._finding = Deferred.fromCoroutine(
-                to_world(self.name, self._shared.smart_host, self._shared.line.resolver)
+                to_world(self.name, self.shared.smart_host, self.shared.line.resolver)
             )
             return await self._finding
         except CancelledError:
-            if not self._stopping:
+            if not self.stopping:
                 raise
         except Undeliverable as error:
             await self._give_up_all(f"550 {error.status} {error.text}")
@@ -267,67 +272,67 @@ class Lane:
             self._finding = None
         return None
 
-    def _to_primary(self) -> Route | None:
-        domain = self._shared.directory().domain(self.name)
-        return to_primary(domain, self._shared.line.kinds) if domain is not None and domain.primaries else None
+    def to_primary(self) -> Route | None:
+        domain = self.shared.directory().domain(self.name)
+        return to_primary(domain, self.shared.line.kinds) if domain is not None and domain.primaries else None
 
     async def _give_up_all(self, reply: str) -> None:
-        now = self._now()
+        now = self.now()
         await self._expire(now + 1, reply)
 
     async def _unreachable_world(self, text: str) -> None:
         self._failures += 1
-        pause = self._shared.retry_every * 2 ** min(self._failures - 1, 5)
-        self._pause(min(pause, max(_LONGEST, self._shared.retry_every)))
-        now = self._now()
+        pause = self.shared.retry_every * 2 ** min(self._failures - 1, 5)
+        self._pause(min(pause, max(_LONGEST, self.shared.retry_every)))
+        now = self.now()
         await self._expire(now - LIFETIME, f"given up after 5 days: {text}")
 
     async def _expire(self, before: int, reply: str) -> None:
-        now = self._now()
-        if await self._records.commit(lambda conn: lanes.expire(conn, self.name, before, now, reply)):
-            self._shared.reports()
+        now = self.now()
+        if await self.records.commit(lambda conn: lanes.expire(conn, self.name, before, now, reply)):
+            self.shared.reports()
 
-    def _listed(self, address: str) -> bool:
-        return self._shared.directory().resolve(address).listed
+    def listed(self, address: str) -> bool:
+        return self.shared.directory().resolve(address).listed
 
     async def _seek(self, route: Route, visit: Visit, forced: bool) -> bool:
         """Find a canary that is accepted; whether one was. Otherwise the lane is paused, or owes nothing that is
         due."""
-        while not self._stopping and not await self._held_back(forced):
+        while not self.stopping and not await self.held_back(forced):
             heads = await self._heads()
-            worn = self._canary.exhausted(heads)
+            worn = self.canary.exhausted(heads)
             if worn and not await self._anything_waits():
                 await self._hold_worn(heads)
                 continue
-            chosen = self._canary.choose(heads, self._listed)
+            chosen = self.canary.choose(heads, self.listed)
             if chosen is None:
                 if heads:
-                    self._canary.new_round()
-                    self._pause(self._shared.retry_every)
+                    self.canary.new_round()
+                    self._pause(self.shared.retry_every)
                 return False
-            _, marked = await self._records.settle([], [chosen.id])
+            _, marked = await self.records.settle([], [chosen.id])
             if not marked:
                 # a person was faster; if it is still the head, it will be seen again
                 continue
-            attempt = await self._caller.attempt(route, [chosen], self._again(), canary=True)
-            await self._records.settle(attempt.results, [])
-            self._tell(attempt)
+            attempt = await self.caller.attempt(route, [chosen], self.again(), canary=True)
+            await self.records.settle(attempt.results, [])
+            self.tell(attempt)
             only = attempt.judged[0]
             if only.accepted:
                 # it counts, and need not wait
                 self._pace.free_at(chosen.key, chosen.message.sender, route.profile, self._reactor.seconds())
-                self._canary.accepted()
-                self._canary.forget([chosen.id])
-                self._streak = []
+                self.canary.accepted()
+                self.canary.forget([chosen.id])
+                self.streak = []
                 self._failures = 0
                 return True
             if attempt.at_mail:
-                self._canary.turned_away(chosen.message.seq)
-            if await self._stops(attempt, visit):
+                self.canary.turned_away(chosen.message.seq)
+            if await self.stops(attempt, visit):
                 return False
-            if only.meaning is Meaning.REFUSED and self._canary.refused(chosen.id):
-                self._pause(self._shared.retry_every)
-                await self._records.alert(
+            if only.meaning is Meaning.REFUSED and self.canary.refused(chosen.id):
+                self._pause(self.shared.retry_every)
+                await self.records.alert(
                     "canary", f"{only.result.reply}: refused three in a row, nothing is held, we try again"
                 )
                 return False
@@ -335,7 +340,7 @@ class Lane:
 
     async def _heads(self) -> list[Delivery]:
         """The heads that a canary is chosen from: as many pages as it takes to find a good one among them."""
-        now = self._now()
+        now = self.now()
         found: list[Delivery] = []
         after = (0, 0)
         while len(found) < _HEADS:
@@ -343,132 +348,30 @@ class Lane:
             def work(conn: Connection, after: tuple[int, int] = after) -> list[Delivery]:
                 return lanes.heads(conn, self.destination, self.name, now, after=after)
 
-            page: list[Delivery] = await self._shared.read(work)
+            page: list[Delivery] = await self.shared.read(work)
             found += page
-            if not page or any(self._canary.fresh(one) and self._listed(one.recipient) for one in page):
+            if not page or any(self.canary.fresh(one) and self.listed(one.recipient) for one in page):
                 break
             after = (page[-1].message.seq, page[-1].id)
         return found
 
     async def _anything_waits(self) -> bool:
         """Whether something is owed that was not refused, only deferred: it may be the proof yet."""
-        now = self._now()
-        return await self._shared.read(lambda conn: lanes.next_due(conn, self.destination, self.name, now)) is not None
+        now = self.now()
+        return await self.shared.read(lambda conn: lanes.next_due(conn, self.destination, self.name, now)) is not None
 
     async def _hold_worn(self, heads: Sequence[Delivery]) -> None:
         """Refused in three rounds, each and all of what can be tried: now they are held."""
-        now = self._now()
+        now = self.now()
 
         def work(conn: Connection) -> None:
             for one in heads:
                 lanes.hold(conn, [one.id], one.last_reply or "refused in three rounds", now)
 
-        await self._records.commit(work)
-        self._canary.forget([one.id for one in heads])
+        await self.records.commit(work)
+        self.canary.forget([one.id for one in heads])
 
-    async def _stream(self, route: Route, visit: Visit, forced: bool) -> bool:
-        """Give back what is due, in order. True: nothing more is due, or the lane is paused; False: a canary again."""
-        feed = Feed(self._page(forced))
-        told = self.destination != PRIMARY
-        try:
-            # who waits for an older one: the mark would tell, at the price of a commit
-            waiting: set[str] = set()
-            group = await self._next(feed, [], waiting, route, forced)
-            while group:
-                if self.destination == PRIMARY:
-                    # it may have been moved, or removed, since the last message
-                    now = self._to_primary()
-                    if now is None:
-                        await self._records.settle([Result(one.id, UNTRIED, one.last_reply) for one in group], [])
-                        return True
-                    route = now
-                attempt = self._weighed(group, await self._caller.attempt(route, group, self._again(), canary=False))
-                waiting |= {one.delivery.key for one in attempt.judged if keeps_waiting(one)}
-                lapsed = self._count(attempt)
-                if not told or attempt.broken:
-                    self._tell(attempt)
-                    told = True
-                visit.sent(any(one.accepted for one in attempt.judged))
-                gives_way = self._gives_way(visit, forced)
-                if attempt.broken or attempt.server or lapsed or gives_way or self._stopping:
-                    back, self._streak = (self._streak, []) if lapsed else ([], self._streak)
-                    await self._records.settle(attempt.results, [], back)
-                    if lapsed:
-                        self._canary.lapse()
-                        return gives_way
-                    await self._stops(attempt, visit)
-                    return True
-                self._failures = 0
-                group = await self._next(feed, attempt.results, waiting, route, forced)
-            return True
-        finally:
-            feed.close()
-
-    def _weighed(self, group: Sequence[Delivery], attempt: Attempt) -> Attempt:
-        """A permanent refusal at MAIL is about us, and pauses; but of a message that was turned away so before, with
-        others accepted since, it is about that message: it is deferred, and must not jam the lane."""
-        if self.destination != PRIMARY or not attempt.at_mail:
-            return attempt
-        if not self._canary.turned_away(group[0].message.seq):
-            return attempt
-        again = self._again()
-        found = [
-            Judged(one.delivery, evolve(one.result, outcome=MESSAGE, again=again), Meaning.MESSAGE)
-            for one in attempt.judged
-        ]
-        return evolve(attempt, judged=tuple(found), server=False)
-
-    def _count(self, attempt: Attempt) -> bool:
-        """Keep the row of refusals of listed recipients; whether there are three now. One that was refused as a canary
-        before is held without counting: it was asked a second time for that."""
-        if self.destination != PRIMARY:
-            return False
-        for one in attempt.judged:
-            if one.accepted:
-                self._streak = []
-                self._canary.forget([one.delivery.id])
-            elif one.meaning is Meaning.REFUSED:
-                if one.delivery.id in self._canary.refusals:
-                    self._canary.forget([one.delivery.id])
-                elif self._listed(one.delivery.recipient):
-                    self._streak.append(one.delivery.id)
-        return len(self._streak) >= IN_A_ROW
-
-    def _page(self, forced: bool) -> Callable[[int], Awaitable[list[Delivery]]]:
-        async def page(after: int) -> list[Delivery]:
-            now, names = self._now(), same_primary(self._shared.directory(), self.name)
-
-            def work(conn: Connection) -> list[Delivery]:
-                if self.destination == PRIMARY and not forced and on_hold(conn, names):
-                    return []
-                return lanes.due(conn, self.destination, self.name, now, after)
-
-            found: list[Delivery] = await self._shared.read(work)
-            return found
-
-        return page
-
-    async def _next(
-        self, feed: Feed, results: list[Result], waiting: set[str], route: Route, forced: bool
-    ) -> list[Delivery]:
-        """The next message whose recipients could be marked, together with the commit of ``results``; [] at the
-        end."""
-        while True:
-            candidates = await feed.get()
-            if candidates is None or self._stopping or await self._held_back(forced):
-                await self._records.settle(results, [])
-                return []
-            ready = [one for one in candidates if self._may_go(one, waiting, route)]
-            if not ready:
-                continue
-            _, marked = await self._records.settle(results, [one.id for one in ready])
-            results = []
-            known = set(marked)
-            chosen = [one for one in ready if one.id in known]
-            if chosen:
-                return chosen
-
-    def _may_go(self, one: Delivery, waiting: set[str], route: Route) -> bool:
+    def may_go(self, one: Delivery, waiting: set[str], route: Route) -> bool:
         """Whether nothing of its mailbox waits, and its rates allow it; otherwise its mailbox waits from now on."""
         if one.key in waiting:
             return False
@@ -479,21 +382,21 @@ class Lane:
         self._paced_until = free if self._paced_until is None else min(self._paced_until, free)
         return False
 
-    async def _stops(self, attempt: Attempt, visit: Visit) -> bool:
+    async def stops(self, attempt: Attempt, visit: Visit) -> bool:
         """Pause the lane when the attempt says that nothing more should be tried now; whether it does."""
         if not attempt.broken and not attempt.server:
             return False
-        self._canary.lapse()
+        self.canary.lapse()
         if self.destination != PRIMARY:
             await self._unreachable_world(attempt.text)
         else:
-            self._pause(max(self._shared.retry_every, attempt.wait))
-        visit.told(attempt.scope, max(self._shared.retry_every, attempt.wait))
+            self._pause(max(self.shared.retry_every, attempt.wait))
+        visit.told(attempt.scope, max(self.shared.retry_every, attempt.wait))
         if attempt.server and (attempt.cure or self.destination == PRIMARY):
             cure = f" Cure: {attempt.cure}." if attempt.cure else ""
-            await self._records.alert("paused", f"{attempt.text}.{cure} Nothing is held, everything stays queued")
+            await self.records.alert("paused", f"{attempt.text}.{cure} Nothing is held, everything stays queued")
         return True
 
-    def _tell(self, attempt: Attempt) -> None:
+    def tell(self, attempt: Attempt) -> None:
         if self.destination == PRIMARY and attempt.evidence is not None:
-            self._shared.evidence(self.name, attempt.evidence)
+            self.shared.evidence(self.name, attempt.evidence)

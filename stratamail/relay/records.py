@@ -66,7 +66,8 @@ class Records:
             return lanes.settle(conn, results, now, ids, back)
 
         done: tuple[list[lanes.Held], list[int]] = await self.commit(work)
-        self.marked = done[1]
+        settled = {result.id for result in results}
+        self.marked = [one for one in self.marked if one not in settled] + done[1]
         if any(result.notice for result in results):
             self._reports()
         return done

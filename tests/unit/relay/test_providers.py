@@ -96,7 +96,7 @@ class Pair(RelayCase):
         await self.put("ann@acme.test", sender="eve@far.test")
         await self.put("bob@acme.test", sender="robot@far.test")
         self.relay.startService()
-        rows = await self.until(lambda rows: rows[17].state == "delivered")
+        rows = await self.until(lambda rows: rows[14].state == rows[17].state == "delivered")
         assert [row.state for row in rows[14:]] == ["delivered", "queued", "queued", "delivered"]
 
 
