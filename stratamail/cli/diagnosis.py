@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 
 import click
 from attrs import asdict
@@ -12,7 +13,7 @@ from stratamail.cli import show, wake
 from stratamail.cli.options import as_json, pass_session
 from stratamail.cli.session import Session
 from stratamail.doctor import domain as domain_checks
-from stratamail.doctor import machine
+from stratamail.doctor import kinds, machine
 from stratamail.doctor import reckoning as accounts
 from stratamail.doctor.finding import FAILURE, OK, WARNING, Finding
 from stratamail.store.catalog.directory import load
@@ -46,12 +47,15 @@ def doctor(session: Session, domain: str | None, as_json: bool) -> None:
     findings: list[Finding] = []
     if name is None:
         findings += machine.check(session.settings, session.poke(wake.QUEUE), time.time(), told)
+    known, problems = kinds.known_filters(session.layout)
+    findings += problems
     for one in directory.domains():
         if name in (None, one.name):
             listed = len(directory.mailboxes(one.name)) + (1 if (one.alias_of or one.id) in addresses else 0)
             owed = counts.get(one.name, deliveries.Counts())
             findings += domain_checks.check(one, listed, owed, untrusted[one.name], session.settings)
             findings += accounts.check(one.name, outages[one.name], missing.get(one.name, []))
+            findings += kinds.check(one, known, datetime.now(UTC).date())
     if as_json:
         show.document([asdict(finding) for finding in findings])
         return
