@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 from stratamail.cli import show, wake
 from stratamail.cli.options import as_json, pass_session
 from stratamail.cli.session import Session
+from stratamail.doctor import dkim, kinds, machine
 from stratamail.doctor import domain as domain_checks
-from stratamail.doctor import kinds, machine
 from stratamail.doctor import reckoning as accounts
 from stratamail.doctor.finding import FAILURE, OK, WARNING, Finding
 from stratamail.store.catalog.directory import load
@@ -56,6 +56,7 @@ def doctor(session: Session, domain: str | None, as_json: bool) -> None:
             findings += domain_checks.check(one, listed, owed, untrusted[one.name], session.settings)
             findings += accounts.check(one.name, outages[one.name], missing.get(one.name, []))
             findings += kinds.check(one, known, datetime.now(UTC).date())
+            findings += dkim.check(one.name, session.layout, session.settings.relay.resolver)
     if as_json:
         show.document([asdict(finding) for finding in findings])
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.support.dns import Dns
 from tests.unit.cli.conftest import Cli
 
 
@@ -49,3 +50,17 @@ def test_a_broken_file_is_said(cli: Cli) -> None:
     with open(f"{cli.layout.keys}/dkim/acme.example.json", "w") as file:
         file.write("{")
     assert "cannot be read" in cli.refused("domain", "dkim", "acme.example")
+
+
+def test_doctor_looks_for_the_records(cli: Cli) -> None:
+    names = Dns()
+    try:
+        with open(cli.config, "a") as file:
+            file.write(f'[relay]\nresolver = "{names.address}"\n')
+        assert not [one for one in cli.json("doctor", "acme.example") if one["check"] == "dkim"]
+        found = cli.json("domain", "dkim", "acme.example")
+        told = [one for one in cli.json("doctor", "acme.example") if one["check"] == "dkim"]
+    finally:
+        names.stop()
+    assert [one["subject"] for one in told] == [one["name"] for one in found]
+    assert all(one["level"] == "warning" and one["cure"] for one in told)
