@@ -66,7 +66,8 @@ def proof(session: Session, target: str, html: bool, as_json: bool) -> None:
         show.document(row)
     else:
         handed = [proofs.handed_json(one, found.message.sha256) for one in found.handed]
-        show.one({name: value for name, value in row.items() if name != "deliveries"}, False)
+        dkim = found.dkim or "not judged yet"
+        show.one({name: value for name, value in row.items() if name != "deliveries"} | {"dkim": dkim}, False)
         for one in handed:
             click.echo("")
             show.one(one, False)

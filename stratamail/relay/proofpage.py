@@ -37,6 +37,7 @@ def page(proof: Mapping[str, Any], hostname: str, made: str) -> str:
         ("Received whole", f"{_plain(proof['received'])}; answered 250 as soon as it was safe on disk"),
         ("Size", f"{proof['size']} octets"),
         ("SHA-256 as received", _code(proof["sha256"])),
+        ("DKIM when it came", _dkim(proof["dkim"])),
         ("The message", _STORED[proof["stored"]]),
     ]
     parts = [_facts(facts)]
@@ -50,6 +51,17 @@ def page(proof: Mapping[str, Any], hostname: str, made: str) -> str:
         + "\n".join(parts)
         + f"\n<p>From the records of {_plain(hostname)}, {_plain(made)}.</p></body></html>\n"
     )
+
+
+def _dkim(found: Mapping[str, Any]) -> str:
+    text = {
+        "pass": "a good signature",
+        "fail": "no good signature",
+        "none": "not signed",
+        "temperror": "its key could not be asked for yet",
+        "waiting": "not judged yet",
+    }.get(found["verdict"], "could not be judged")
+    return f"{text} of {_plain(', '.join(found['domains']))}" if found["domains"] else text
 
 
 def _delivery(one: Mapping[str, Any]) -> str:

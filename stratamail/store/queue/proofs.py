@@ -12,6 +12,7 @@ from attrs import frozen
 from sqlalchemy.engine import Connection
 
 from stratamail.store.model import DELIVERED, Message, Source
+from stratamail.store.queue import verdicts
 from stratamail.store.queue.deliveries import rfc3339
 from stratamail.store.queue.messages import by_id, source
 from stratamail.store.queue.schema import deliveries
@@ -40,8 +41,11 @@ class Handed:
 
 @frozen
 class Proof:
+    """``dkim`` is the verdict at capture, in the words of ``store.queue.verdicts``."""
+
     message: Message
     source: Source
+    dkim: str
     handed: tuple[Handed, ...]
 
 
@@ -73,7 +77,7 @@ def of_message(scope: Collection[str] | None, conn: Connection, id: str, only: i
     handed = tuple(Handed(*row) for row in conn.execute(query.order_by(c.id)))
     if not handed and (scope is not None or only is not None):
         return None
-    return Proof(message, origin, handed)
+    return Proof(message, origin, verdicts.of(conn, message.seq) or verdicts.UNJUDGED, handed)
 
 
 def as_json(proof: Proof, stored: str) -> dict[str, object]:
@@ -94,8 +98,16 @@ def as_json(proof: Proof, stored: str) -> dict[str, object]:
         "tls": origin.tls,
         "user": origin.user,
         "stored": stored,
+        "dkim": _dkim(proof.dkim),
         "deliveries": [handed_json(one, message.sha256) for one in proof.handed],
     }
+
+
+def _dkim(stored: str) -> dict[str, object]:
+    """``verdict`` as in ``store.queue.verdicts`` ("waiting" while it has yet to be judged), ``domains`` that signed."""
+    verdict, *rest = stored.split() or ["waiting"]
+    domains = [one.domain for one in verdicts.good(stored)] if verdict == verdicts.PASS else rest
+    return {"verdict": verdict, "domains": list(dict.fromkeys(domains))}
 
 
 def handed_json(one: Handed, sha256: str) -> dict[str, object]:

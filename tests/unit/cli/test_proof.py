@@ -36,6 +36,7 @@ def handed(cli: Cli) -> Cli:
                 peer="192.0.2.7",
                 helo="filter.example",
                 tls="TLSv1.3 TLS_AES_256_GCM_SHA384",
+                dkim="pass x.example=s1@0 x.example=s2@99 list.example=k@0",
             )
         )
         common: dict[str, object] = {"seq": 1, "domain": "acme.example", "destination": "primary"}
@@ -61,10 +62,28 @@ def test_the_whole_message(handed: Cli) -> None:
         "tls": "TLSv1.3 TLS_AES_256_GCM_SHA384",
         "stored": "intact",
     }
+    assert found["dkim"] == {"verdict": "pass", "domains": ["x.example", "list.example"]}
     first, second = found["deliveries"]
     assert (first["state"], first["sha256"], first["same"]) == ("delivered", SHA, True)
     assert (first["reply"], first["finished"]) == ("250 2.0.0 ok 7", "1970-01-01T00:00:05.000000Z")
     assert (second["state"], second["same"], second["finished"]) == ("held", None, None)
+
+
+@pytest.mark.parametrize(
+    ("stored", "verdict", "domains", "said"),
+    [
+        ("", "waiting", [], "not judged yet"),
+        ("none", "none", [], "not signed"),
+        ("fail a.example b.example", "fail", ["a.example", "b.example"], "no good signature of a.example, b.example"),
+        ("unknown", "unknown", [], "could not be judged"),
+    ],
+)
+def test_what_dkim_said(handed: Cli, stored: str, verdict: str, domains: list[str], said: str) -> None:
+    for conn in handed.queue():
+        conn.execute(messages.update().values(dkim=stored))
+    assert handed.json("proof", ID)["dkim"] == {"verdict": verdict, "domains": domains}
+    assert said in handed.ok("proof", ID, "--html")
+    assert "dkim" in handed.ok("proof", ID)
 
 
 def test_one_delivery_only(handed: Cli) -> None:
