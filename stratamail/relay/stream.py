@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 # candidates that wait for their mailbox while those behind them are looked at
 _HELD_OVER = 1000
+# rows read ahead of a flood for one mailbox
+_HEADS = 200
 # results that have come in wait for others, to be one commit with them, no longer than this (seconds)
 _TOGETHER = 0.02
 
@@ -51,7 +53,7 @@ class Stream:
         self._forced = forced
         self._primary = lane.destination == PRIMARY
         self._told = not self._primary
-        self._feed = Feed(self._page, self._load)
+        self._feed = Feed(self._page, self._heads, self._load)
         self._ended = False
         # read and not yet sent, in order: their mailboxes are busy, or they are to go alone
         self._over: list[Candidate] = []
@@ -241,6 +243,17 @@ class Stream:
 
         found: list[Delivery] = await lane.shared.read(work)
         return found
+
+    async def _heads(self, after: tuple[int, int]) -> list[Delivery]:
+        lane = self._lane
+        now = lane.now()
+
+        def work(conn: Connection) -> list[Delivery]:
+            return lanes.heads(conn, lane.destination, lane.name, now, _HEADS, after)
+
+        found: list[Delivery] = await lane.shared.read(work)
+        # a message whose recipients may go on beyond the page comes with the next one
+        return found if len(found) < _HEADS else [one for one in found if one.message.seq != found[-1].message.seq]
 
     def _take(self, attempt: Attempt) -> None:
         """What an attempt changes: who waits, the window, the row of refusals, whether to stop."""
