@@ -19,10 +19,12 @@ from stratamail.store.catalog.domains import Domains
 from stratamail.store.catalog.schema import OPERATOR
 from stratamail.store.catalog.scope import Refused
 from stratamail.store.model import HELD, OWED
-from stratamail.store.queue import deliveries
+from stratamail.store.queue import deliveries, held
 from stratamail.store.queue.deliveries import Change
 
 PAGE = 200
+# deliveries of a group that are named to people
+FEW = 10
 # the longest that a message can be on its way: the reply to the final dot is awaited for 10 minutes
 PATIENCE = 11 * 60.0
 COLUMNS = ("id", "domain", "recipient", "sender", "arrived", "state", "attempts", "next_attempt", "last_reply")
@@ -71,6 +73,31 @@ def list_queue(session: Session, targets: tuple[str, ...], finished: bool, as_js
             found = deliveries.listing(None, conn, domains=some, ids=numbers, finished=finished)
             rows += [deliveries.as_json(one) for one in found]
     show.listing(rows, as_json, COLUMNS, "nothing is owed")
+
+
+@queue.command("held")
+@click.argument("domains", metavar="[DOMAIN]...", nargs=-1)
+@as_json
+@pass_session
+def list_held(session: Session, domains: tuple[str, ...], as_json: bool) -> None:
+    """List what is held, like refusals of one outage together, with the primary's words and the cure."""
+    with session.look() as conn:
+        names = [Domains(conn).get(OPERATOR, domain).name for domain in domains]
+    with session.look_queue() as conn:
+        rows = [held.as_json(group) for group in held.groups(None, conn, names)]
+    if as_json or not rows:
+        show.listing(rows, as_json, (), "nothing is held")
+        return
+    for row in rows:
+        click.echo(f"{row['domain']}: {row['count']} since {row['oldest']}: {show.plain(row['words'])}")
+        click.echo(f"    cure: {show.plain(row['cure'])}")
+        click.echo(f"    deliveries: {_some(row['deliveries'])}")
+
+
+def _some(ids: object) -> str:
+    """The first few; all of them are in the JSON."""
+    numbers = [str(one) for one in ids] if isinstance(ids, list) else []
+    return " ".join(numbers[:FEW]) + (f" and {len(numbers) - FEW} more" if len(numbers) > FEW else "")
 
 
 @queue.command("show")

@@ -16,8 +16,9 @@ from sqlalchemy.engine import Connection
 
 from stratamail.store.database import driver
 from stratamail.store.model import DEFERRED, DELIVERED, HELD, PRIMARY, QUEUED, RETURNED, WORLD, Delivery
-from stratamail.store.queue import alerts, hot
+from stratamail.store.queue import alerts, events, hot
 from stratamail.store.queue.deliveries import JOINED, is_owed, read_row
+from stratamail.store.queue.held import kind_of
 from stratamail.store.queue.schema import deliveries, messages
 
 # deferrals about the message after which the next of its mailbox is tried beside it
@@ -320,17 +321,11 @@ def _step_aside(conn: Connection, key: str, destination: str, seq: int) -> None:
 
 
 def _tell_held(conn: Connection, domain: str, reason: str, now: int) -> None:
-    """One alert for each kind of refusal in a day and domain: the first words of the reply tell the kind."""
-    kind = " ".join(reason.split()[:2])
-    day = now // 86_400_000_000
-    alerts.add(
-        conn,
-        now,
-        domain,
-        "held",
-        f"held/{domain}/{kind}/{day}",
-        f"{domain}: mail is held: {reason}",
-    )
+    """One alert for each kind of refusal in an outage, or in a day without one."""
+    outage = events.current(conn, domain)
+    span = f"outage {outage.id}" if outage is not None else str(now // 86_400_000_000)
+    text = f"{domain}: mail is held: {reason}"
+    alerts.add(conn, now, domain, "held", f"held/{domain}/{kind_of(reason)}/{span}", text)
 
 
 def settle(

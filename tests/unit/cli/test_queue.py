@@ -74,6 +74,24 @@ def test_show(owed: Cli) -> None:
     assert "no domain" in owed.refused("queue", "list", "foreign.example")
 
 
+def test_held_in_groups(owed: Cli) -> None:
+    (group,) = owed.json("queue", "held", "acme.example")
+    assert {name: group[name] for name in ("domain", "outage", "reason", "count", "words", "deliveries")} == {
+        "domain": "acme.example",
+        "outage": None,
+        "reason": "550 5.1.1",
+        "count": 1,
+        "words": "550 5.1.1 no",
+        "deliveries": [2],
+    }
+    said = owed.ok("queue", "held")
+    assert "550 5.1.1 no" in said and "cure: make the mailbox" in said and "deliveries: 2" in said
+    owed.ok("queue", "release", "2")
+    assert owed.json("queue", "held") == []
+    assert "nothing is held" in owed.ok("queue", "held")
+    assert "no domain" in owed.refused("queue", "held", "foreign.example")
+
+
 def test_changes_say_what_became_of_each(owed: Cli) -> None:
     assert owed.json("queue", "hold", "1") == [{"id": 1, "outcome": "changed", "state": "held"}]
     assert owed.json("queue", "hold", "1")[0]["outcome"] == "already"
