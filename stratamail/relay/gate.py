@@ -108,11 +108,15 @@ class Gate:
             door.ceiling, door.length = 0, 0.0
         self._admit(where, door)
 
-    def enter(self, where: Place) -> Deferred[None]:
-        """Fires when there is room, in turn; it may be cancelled until then. :meth:`leave` must follow."""
+    def enter(self, where: Place, first: bool = False) -> Deferred[None]:
+        """Fires when there is room, in turn, or ``first`` when a person waits for it; it may be cancelled until then.
+        :meth:`leave` must follow."""
         door = self._door(where)
         turn: Deferred[None] = Deferred(lambda one: door.waiting.remove(one))
-        door.waiting.append(turn)
+        if first:
+            door.waiting.appendleft(turn)
+        else:
+            door.waiting.append(turn)
         self._admit(where, door)
         return turn
 
@@ -142,8 +146,8 @@ class Visit:
         self._where = where
         self._sent = 0
 
-    def enter(self) -> Deferred[None]:
-        return self._gate.enter(self._where)
+    def enter(self, first: bool = False) -> Deferred[None]:
+        return self._gate.enter(self._where, first)
 
     def leave(self) -> None:
         self._gate.leave(self._where)

@@ -92,6 +92,9 @@ class Lane:
             self.canary.lapse()
         self.distrust()
         self._forced = self._forced or forced
+        if forced and self._entering is not None:
+            # it need not wait for its turn any more
+            self._entering.cancel()
         self.poke()
 
     def distrust(self) -> None:
@@ -215,10 +218,10 @@ class Lane:
     async def _enter(self, visit: Visit, forced: bool) -> bool:
         """Wait for room at the host or provider; False: we stop, or it has asked all of us for a pause."""
         try:
-            self._entering = visit.enter()
+            self._entering = visit.enter(forced)
             await self._entering
         except CancelledError:
-            if not self.stopping:
+            if not self.stopping and not self._forced:
                 raise
             return False
         finally:

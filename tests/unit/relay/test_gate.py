@@ -48,6 +48,15 @@ def test_one_that_waits_may_go_away() -> None:
     assert lanes[3][1].called
 
 
+def test_whom_a_person_waits_for_goes_first() -> None:
+    gate = Gate(Clock().seconds)
+    lanes = visits(gate, HOST, 4)
+    urgent = Visit(gate, HOST).enter(True)
+    lanes[0][0].leave()
+    assert urgent.called
+    assert not lanes[2][1].called
+
+
 def test_a_long_queue_gives_way_to_who_waits() -> None:
     gate = Gate(Clock().seconds)
     (first, _), _ = visits(gate, HOST, 2)

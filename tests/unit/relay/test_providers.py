@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from stratamail.relay.gate import Visit, place
+from stratamail.relay.kinds import Kinds
+from stratamail.relay.routes import to_primary
 from stratamail.store.queue import alerts
 from stratamail.tenancy.directory import Directory
 from stratamail.tenancy.model import Domain, HostPort, Mailbox
@@ -98,6 +101,36 @@ class Pair(RelayCase):
         self.relay.startService()
         rows = await self.until(lambda rows: rows[14].state == rows[17].state == "delivered")
         assert [row.state for row in rows[14:]] == ["delivered", "queued", "queued", "delivered"]
+
+
+class Queue(TwoDomains):
+    """Both domains on one host that takes one connection."""
+
+    profile = "generic"
+
+    def directory(self) -> Directory:
+        self.other.port = self.sink.port
+        return super().directory()
+
+    async def test_a_person_need_not_wait_for_a_turn(self) -> None:
+        where = place(to_primary(self.directory().domains()[1], Kinds()))
+        gate = self.relay._shared.gate
+        taken = [Visit(gate, where) for _ in range(where.limit)]
+        for one in taken:
+            one.enter()
+        behind = Visit(gate, where)
+        turn = behind.enter()
+        await self.put("ann@beta.test", domain="beta.test")
+        self.relay.startService()
+        await self.pause(0.5)
+        assert self.sink.sessions == 0
+        self.relay.flush("beta.test")
+        await self.pause(0.2)
+        taken[0].leave()
+        await self.until(state("delivered"))
+        taken[1].leave()
+        assert turn.called
+        await self.relay.stopService()
 
 
 class Crowd(TwoDomains):
