@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -123,3 +124,19 @@ def test_when_it_lapses_is_told() -> None:
     message = signed().replace(b"v=1;", b"v=1; x=4102444800;", 1)
     (verdict,) = dkim.verify(message, key_record)
     assert verdict.outcome is Outcome.FAIL and verdict.expires == 4_102_444_800
+
+
+@pytest.mark.parametrize(
+    "pad", [b"X:\r\n" * 50_000, b"X: " + b"\r\n " * 70_000 + b"y\r\n", b"X: " + b" " * 240_000 + b"\r\n"]
+)
+def test_hostile_headers_take_no_time(pad: bytes) -> None:
+    tags = (
+        b"v=1; a=rsa-sha256; d=a.example; s=b; c=relaxed/relaxed; bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; h="
+    )
+    names = b":".join([b"n%d" % number for number in range(99)])
+    field = b"DKIM-Signature: " + tags + names + b":from; b=" + b"A" * 344 + b"\r\n"
+    message = field * 10 + pad + b"From: a@a.example\r\n\r\n"
+    started = time.process_time()
+    found = dkim.verify(message, lambda name: key_record("s1._domainkey.news.example"))
+    assert found and not any(one.passed for one in found)
+    assert time.process_time() - started < 2
