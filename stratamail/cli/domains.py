@@ -13,7 +13,7 @@ from stratamail.cli.aside import set_aside
 from stratamail.cli.checks import refuse_ourselves, warn_of_names
 from stratamail.cli.domain_dkim import dkim
 from stratamail.cli.domain_setup import setup
-from stratamail.cli.options import HostPortType, NetworkType, account, as_json, pass_session
+from stratamail.cli.options import HostPortType, NetworkType, PeriodType, account, as_json, pass_session
 from stratamail.cli.session import Session
 from stratamail.profiles import filters
 from stratamail.profiles import primaries as profiles
@@ -43,6 +43,11 @@ def settings_options(command: Command) -> Command:
             click.option("--unknown", type=click.Choice(UNKNOWN)),
             click.option("--profile", type=click.Choice(profiles.NAMES), help="Default: auto, by its name and banner."),
             click.option("--filter", "filter_", type=click.Choice(filters.NAMES)),
+            click.option(
+                "--return-after",
+                type=PeriodType(),
+                help="Held mail to an unknown user goes back to a sender proven by DKIM: 3d, or never.",
+            ),
             click.option("--alias-of", metavar="DOMAIN", help="Has that domain's mailboxes and settings."),
         )
     ):
@@ -64,6 +69,7 @@ def row(domain: Domain, accounts: list[Account], domains: list[Domain]) -> dict[
         "unknown": domain.unknown,
         "profile": profiles.of(domain.profile, [one.host for one in domain.primaries]).name,
         "filter": domain.filter,
+        "return_after": domain.return_after,
         "alias_of": mains.get(domain.alias_of) if domain.alias_of else None,
     }
 
@@ -180,6 +186,7 @@ def _apply(domain: Domain, given: dict[str, Any], repository: Domains, account: 
         "unknown": given["unknown"],
         "profile": given["profile"],
         "filter": given["filter_"],
+        "return_after": given["return_after"],
         "alias_of": repository.get(OPERATOR, given["alias_of"]).id if given["alias_of"] else None,
         "account": account,
     }

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from stratamail.cli.session import Session
+from stratamail.config.values import duration
 from stratamail.tenancy import hostport
 from stratamail.tenancy.model import HostPort, Network
 
@@ -62,3 +63,17 @@ class TimeType(click.ParamType[int]):
         if found.tzinfo is None:
             found = found.replace(tzinfo=UTC)
         return (found - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+class PeriodType(click.ParamType[int]):
+    """A duration in whole seconds; "never" is 0."""
+
+    name = "DURATION"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        try:
+            return 0 if value == "never" else max(1, round(duration(value)))
+        except ValueError:
+            self.fail(f'"{value}" is no duration: a number and s, m, h or d, such as 3d; or never', param, ctx)

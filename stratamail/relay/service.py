@@ -25,6 +25,7 @@ from stratamail.relay.gate import Gate
 from stratamail.relay.lane import Lane
 from stratamail.relay.notices import Notices, SubmitReport
 from stratamail.relay.records import Access
+from stratamail.relay.returns import Returns
 from stratamail.relay.shared import Shared
 from stratamail.store.model import PRIMARY, WORLD
 from stratamail.store.pool import Pool
@@ -79,6 +80,7 @@ class Relay(Service):
             self.wake,
             Gate(reactor.seconds),
         )
+        self._returns = Returns(reactor, directory, read, write)
         self._notices = Notices(reactor, hostname, read, write, bodies, disk, submit_report)
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._tasks: dict[tuple[str, str], Deferred[None]] = {}
@@ -170,6 +172,7 @@ class Relay(Service):
             for destination, name in found:
                 self._lane(destination, name).poke()
             self._forget_idle(set(found))
+            await self._returns.work()
             await self._notices.work()
         finally:
             self._looking = False

@@ -37,7 +37,8 @@ class HostPort:
 class Domain:
     """A protected domain. ``name`` is the A-label in lower case; ``alias_of`` names the id of the main domain;
     ``tls`` "" means the profile's; ``profile`` "auto": told by the primary's name and banner; an empty ``trust`` takes
-    mail from anybody and trusts nobody."""
+    mail from anybody and trusts nobody. ``return_after`` seconds held mail to an unknown user goes back to a sender
+    whose domain is proven, 0 never."""
 
     id: int
     account: int
@@ -50,6 +51,7 @@ class Domain:
     profile: str = "auto"
     filter: str = "none"
     alias_of: int | None = None
+    return_after: int = 3 * 86_400
 
 
 @frozen

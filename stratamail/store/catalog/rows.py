@@ -40,6 +40,7 @@ def domain(row: Row[Any]) -> Domain:
         profile=row.profile,
         filter=row.filter,
         alias_of=row.alias_of,
+        return_after=row.return_after,
     )
 
 

@@ -46,6 +46,8 @@ domains = Table(
     Column("unknown", String(8), nullable=False),
     Column("profile", String(20), nullable=False),
     Column("filter", String(20), nullable=False),
+    # seconds after which held mail to an unknown user goes back to a proven sender; 0 is never
+    Column("return_after", Integer, nullable=False, server_default=text("259200")),
     Column("alias_of", Integer, ForeignKey("domains.id")),
     sqlite_autoincrement=True,
 )

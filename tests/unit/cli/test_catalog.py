@@ -79,6 +79,7 @@ def test_domain_with_every_option(bare: Cli) -> None:
         "unknown": "reject",
         "profile": "m365",
         "filter": "proofpoint",
+        "return_after": 259200,
         "alias_of": None,
     }
     assert bare.json("domain", "show", "BÜCHER.example") == expected
@@ -254,3 +255,11 @@ def test_every_change_is_audited_without_passwords(cli: Cli) -> None:
     assert [entry.action for entry in entries] == ["mailbox.set", "mailbox.add", "mailbox.add", "domain.add"]
     assert all(entry.actor.startswith("cli:") for entry in entries)
     assert not any("secret" in entry.detail or "argon2" in entry.detail for entry in entries)
+
+
+def test_when_held_mail_goes_back_is_a_domains_setting(cli: Cli) -> None:
+    assert cli.json("domain", "show", "acme.example")["return_after"] == 3 * 86_400
+    assert cli.json("domain", "set", "acme.example", "--return-after", "5d")["return_after"] == 5 * 86_400
+    assert cli.json("domain", "set", "acme.example", "--return-after", "never")["return_after"] == 0
+    assert cli.json("domain", "set", "acme.example", "--mode", "both")["return_after"] == 0
+    assert "no duration" in cli.misused("domain", "set", "acme.example", "--return-after", "soon")
