@@ -41,12 +41,19 @@ class Profile:
     setup: tuple[str, ...] = ()
 
 
+# on one connection, where nothing is known to end it
+_MANY = 10_000
+# servers that by default end a connection after so many messages (Exim's smtp_accept_max_per_connection 1000,
+# OpenSMTPD's max-mails 100), by their greeting
+_ENDS = ((r"\bESMTP Exim\b", 900), (r"\bOpenSMTPD\b", 90))
+
 _ALLOW = "allow-list our address for greylisting, SPF, block lists and rates"
 
 _ALL = (
     Profile(
         "generic",
         "Postfix, Exim, Sendmail and others",
+        messages=_MANY,
         setup=(
             (
                 f"{_ALLOW} (Postfix: mynetworks or a check_client_access table; Exim: relay_from_hosts), "
@@ -116,6 +123,7 @@ _ALL = (
         "cpanel",
         "cPanel",
         lanes=2,
+        messages=_MANY,
         hosts=("cpanel.net",),
         banner=r"We do not authorize the use of this system to transport unsolicited",
         cure='set "Local Mail Exchanger", and name our address as a trusted SMTP address',
@@ -128,6 +136,7 @@ _ALL = (
         "plesk",
         "Plesk",
         lanes=2,
+        messages=_MANY,
         asking=False,
         banner=r"\bplesk\b",
         setup=(
@@ -142,6 +151,7 @@ _ALL = (
         "zimbra",
         "Zimbra",
         lanes=2,
+        messages=_MANY,
         banner=r"\bzimbra\b",
         setup=(
             "zmprov ms HOST +zimbraMtaMyNetworks OUR-ADDRESS/32, and put it on the lists of postscreen and cbpolicyd.",
@@ -170,6 +180,11 @@ NAMES = (AUTO, *PROFILES)
 def profile(name: str) -> Profile:
     """The profile called ``name``; the generic one for a name that is not known (any more)."""
     return PROFILES.get(name, PROFILES["generic"])
+
+
+def per_connection(profile: Profile, banner: str) -> int:
+    """Messages on one connection to a host that greets with ``banner``, before it would end it by itself."""
+    return min([profile.messages, *(most for pattern, most in _ENDS if re.search(pattern, banner))])
 
 
 @lru_cache(10_000)

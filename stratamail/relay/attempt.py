@@ -21,6 +21,7 @@ from stratamail.net.resolver import Resolver
 from stratamail.net.smtp import Reactor, Session, Timeouts, TlsClient, Unreachable, open_session, spoken
 from stratamail.net.transaction import Answer, send
 from stratamail.profiles.codes import judge
+from stratamail.profiles.primaries import per_connection
 from stratamail.relay.content import Bodies, Broken, Stored, Whole
 from stratamail.relay.judging import Judged, judged, reportable
 from stratamail.relay.kinds import Kinds
@@ -82,7 +83,9 @@ class Caller:
         self._now = now
         self._session: Session | None = None
         self._route: Route | None = None
+        # messages on this connection, and how many it takes
         self._sent = 0
+        self._most = 0
         self._pipeline: Pipeline | None = None
 
     def close(self) -> None:
@@ -102,7 +105,7 @@ class Caller:
         if (
             session is not None
             and session.usable
-            and self._sent < route.profile.messages
+            and self._sent < self._most
             # the primary may have been moved meanwhile
             and route == self._route
         ):
@@ -126,6 +129,7 @@ class Caller:
                 continue
             line.kinds.greeted(where, self._session.connection.banner)
             self._sent = 0
+            self._most = per_connection(route.profile, self._session.connection.banner)
             self._route = route
             return self._session
         raise failure
@@ -139,7 +143,7 @@ class Caller:
         offer = session.offer
         return (
             offer.pipelining
-            and self._sent + ahead < route.profile.messages
+            and self._sent + ahead < self._most
             and (offer.chunking or not whole.lone_dot)
             and (not offer.size or len(whole.data) <= offer.size)
             and (offer.smtputf8 or (message.sender.isascii() and all(one.recipient.isascii() for one in group)))

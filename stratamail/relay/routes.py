@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from stratamail.net.resolver import Exchanger, NotResolved, Resolver
 from stratamail.net.smtp import Unreachable
@@ -10,6 +10,9 @@ from stratamail.profiles.primaries import AUTO, Profile, of, profile
 from stratamail.relay.kinds import Kinds
 from stratamail.tenancy import hostport
 from stratamail.tenancy.model import Domain, HostPort
+
+# messages on one connection to a host of the world
+_WORLD = 100
 
 
 @frozen
@@ -51,4 +54,5 @@ async def to_world(name: str, smart_host: str, resolver: Resolver) -> Route:
         if error.permanent:
             raise Undeliverable(error.text, "5.1.2") from error
         raise Unreachable("resolve", error.text) from error
-    return Route(tuple(HostPort(one.host) for one in found), "may", of(AUTO, [one.host for one in found]))
+    kind = of(AUTO, [one.host for one in found])
+    return Route(tuple(HostPort(one.host) for one in found), "may", evolve(kind, messages=min(kind.messages, _WORLD)))
