@@ -90,6 +90,7 @@ def test_what_users_send_is_signed_from_the_moment_there_are_keys(server: Server
 
 def test_the_next_keys_take_over_when_told(server: Server, world: Sink) -> None:
     before = len(world.messages)
+    server.cli("domain", "dkim", "acme.example")
     records = server.json("domain", "dkim", "acme.example", "--rotate")
     submit(server, "cy@far.example", "still the old ones")
     until(lambda: len(world.messages) == before + 1, "it arrives", 20)

@@ -37,6 +37,14 @@ def test_they_take_turns(cli: Cli) -> None:
     assert after[2]["selector"] == both[2]["selector"]
 
 
+def test_published_before_anything_is_signed(cli: Cli) -> None:
+    made = cli.json("domain", "dkim", "acme.example", "--rotate")
+    assert [one["state"] for one in made] == ["next", "next"]
+    assert cli.json("domain", "dkim", "acme.example") == made
+    after = cli.json("domain", "dkim", "acme.example", "--activate")
+    assert [(one["name"], one["state"]) for one in after] == [(one["name"], "active") for one in made]
+
+
 def test_whoever_has_the_domain_next_gets_other_keys(cli: Cli) -> None:
     first = cli.json("domain", "dkim", "acme.example")
     cli.ok("domain", "remove", "acme.example")
