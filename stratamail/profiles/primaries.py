@@ -17,13 +17,12 @@ AUTO = "auto"
 @frozen
 class Profile:
     """``title`` for people. ``tls`` the policy when a domain names none; ``lanes`` connections to one host at a time,
-    for all domains together (of a provider: for each domain); ``per_mailbox`` messages a minute to one
-    mailbox and ``per_pair`` from one sender to one mailbox, 0 = no limit; ``messages`` on one connection before a new
-    one is opened; ``window`` messages on their way at once over it, 1 = each waits for its answer.
-    ``provider``: one service that many domains share, "" when each has its own host; when it throttles us, all of them
-    wait. ``asking``: whether an answer to RCPT tells who exists there, and costs the
-    asker nothing. ``hosts`` are ends of host names, ``banner`` a regular expression over the greeting, in any case.
-    ``cure``: the first thing to look at; ``setup``: what to enter there, step by step."""
+    for all its domains together (a provider's domains have one each); ``per_mailbox`` messages a minute to one mailbox
+    and ``per_pair`` from one sender to one mailbox, 0 = no limit; ``messages`` on one connection before a new one is
+    opened; ``window`` messages on their way at once over it, 1 = each waits for its answer. ``provider``: one service
+    that many domains share, "" when each has its own host; when it throttles us, all of them wait. ``asking``: whether
+    an answer to RCPT tells who exists there, and costs the asker nothing. ``hosts`` are ends of host names, ``banner`` a
+    regular expression over the greeting, in any case. ``setup``: what to enter there, step by step."""
 
     name: str
     title: str
@@ -37,7 +36,6 @@ class Profile:
     asking: bool = True
     hosts: tuple[str, ...] = ()
     banner: str = ""
-    cure: str = "allow-list our address for greylisting, SPF and block lists"
     setup: tuple[str, ...] = ()
 
 
@@ -73,8 +71,6 @@ _ALL = (
         provider="m365",
         hosts=("mail.protection.outlook.com", "mx.microsoft"),
         banner=r"protection\.outlook\.com",
-        cure="an inbound connector for our certificate or address; "
-        "enhanced filtering skips the filter's and our addresses",
         setup=(
             "Primary: the tenant's own host, DOMAIN-WITH-DASHES.mail.protection.outlook.com, never the public MX.",
             (
@@ -96,7 +92,6 @@ _ALL = (
         provider="google",
         hosts=("google.com", "googlemail.com"),
         banner=r"\bmx\.google\.com\b|\bgsmtp\b",
-        cure='list our addresses as an inbound gateway, with "reject all mail not from gateway IPs" off',
         setup=(
             "Admin console, Gmail, Spam and phishing, Inbound gateway: list our addresses beside the filter's.",
             'Leave "Reject all mail not from gateway IPs" off when we are an MX of second preference.',
@@ -108,7 +103,6 @@ _ALL = (
         "Exchange on premises",
         lanes=5,
         banner=r"Microsoft ESMTP MAIL Service",
-        cure="a receive connector scoped to our address; its size limit not below ours",
         setup=(
             "Add a receive connector (Frontend Transport) scoped to our address, with anonymous users allowed.",
             "Set its MaxMessageSize no lower than ours (the default is 36 MB, 10 MB in old versions).",
@@ -126,7 +120,6 @@ _ALL = (
         messages=_MANY,
         hosts=("cpanel.net",),
         banner=r"We do not authorize the use of this system to transport unsolicited",
-        cure='set "Local Mail Exchanger", and name our address as a trusted SMTP address',
         setup=(
             'cPanel, Email Routing: "Local Mail Exchanger"; the automatic choice says Remote behind a filter.',
             "WHM, Exim Configuration Manager, Access Lists: our address under trusted SMTP IP addresses.",
@@ -163,7 +156,6 @@ _ALL = (
         lanes=2,
         asking=False,
         banner=r"\bkerio\b",
-        cure="exempt our address from its limits: it blocks who asks for unknown recipients",
         setup=(
             (
                 "Configuration, SMTP Server, Security Options: put our address into the group that is exempt from "

@@ -15,7 +15,6 @@ def test_all_kinds_are_there_and_say_what_to_set_up() -> None:
     for one in PROFILES.values():
         assert one.title
         assert one.setup
-        assert one.cure
 
 
 # lanes, per mailbox and per sender pair a minute, TLS, a word of what to set up
