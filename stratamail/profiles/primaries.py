@@ -21,8 +21,8 @@ class Profile:
     and ``per_pair`` from one sender to one mailbox, 0 = no limit; ``messages`` on one connection before a new one is
     opened; ``window`` messages on their way at once over it, 1 = each waits for its answer. ``provider``: one service
     that many domains share, "" when each has its own host; when it throttles us, all of them wait. ``asking``: whether
-    an answer to RCPT tells who exists there, and costs the asker nothing. ``hosts`` are ends of host names, ``banner`` a
-    regular expression over the greeting, in any case. ``setup``: what to enter there, step by step."""
+    an answer to RCPT tells who exists there, and costs the asker nothing. ``hosts`` are ends of host names, ``banner``
+    a regular expression over the greeting, in any case. ``setup``: what to enter there, step by step."""
 
     name: str
     title: str
