@@ -103,6 +103,6 @@ def trust(domain: Domain, untrusted: int = 0) -> Finding:
 
 def held(domain: Domain, owed: Counts) -> Finding:
     if owed.held:
-        cure = f"look at them: stratamail queue list {domain.name}; then queue retry, release or return"
+        cure = f"look at them: stratamail queue held {domain.name}; then queue retry, release or return"
         return warning("held", domain.name, f"{owed.held} deliveries were refused and wait for a person", cure)
     return ok("held", domain.name, "nothing")
