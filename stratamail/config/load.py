@@ -46,7 +46,12 @@ _TABLES: dict[str, tuple[type[Any], dict[str, Reader]]] = {
     "catalog": (model.Catalog, {"url": values.catalog_url}),
     "relay": (
         model.Relay,
-        {"retry-every": values.duration, "smart-host": values.host_port(25), "resolver": values.host_port(53)},
+        {
+            "retry-every": values.duration,
+            "smart-host": values.host_port(25),
+            "resolver": values.host_port(53),
+            "window": values.integer(1),
+        },
     ),
     "probe": (
         model.Probe,

@@ -50,6 +50,7 @@ class Relay:
     retry_every: float = 300.0
     smart_host: str = ""
     resolver: str = ""
+    window: int = 64
 
 
 @frozen

@@ -79,6 +79,7 @@ class Relay(Service):
             on_evidence,
             self.wake,
             Gate(reactor.seconds),
+            settings.window,
         )
         self._returns = Returns(reactor, directory, read, write)
         self._notices = Notices(reactor, hostname, read, write, bodies, disk, submit_report)

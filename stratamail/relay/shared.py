@@ -16,7 +16,8 @@ from stratamail.tenancy.directory import Directory
 @frozen
 class Shared:
     """What all lanes work with. ``retry_every`` seconds; ``evidence(domain, what)`` tells the watch; ``reports()`` says
-    that reports to senders may be owed; ``gate`` how many lanes go to one host."""
+    that reports to senders may be owed; ``gate`` how many lanes go to one host; ``window`` the
+    most messages on their way at once over one connection."""
 
     line: Line
     read: Access
@@ -27,3 +28,4 @@ class Shared:
     evidence: Callable[[str, Evidence], None]
     reports: Callable[[], None]
     gate: Gate
+    window: int

@@ -182,7 +182,7 @@ class Stream:
             if route != self._route and self._going:
                 return []
             self._route = route
-        lane.window.limit(self._route.profile.window)
+        lane.window.limit(min(self._route.profile.window, lane.shared.window))
         room = lane.window.size - self._going
         before, self._over = self._over, []
         chosen: list[Candidate] = []

@@ -44,6 +44,7 @@ class RelayCase(TestCase):
     tls = "none"
     smart_host = ""
     profile = "generic"
+    window = 64
 
     def setUp(self) -> None:
         self.state = tempfile.mkdtemp()
@@ -85,7 +86,7 @@ class RelayCase(TestCase):
 
         return Relay(
             reactor,
-            config.Relay(self.retry_every, self.smart_host or f"127.0.0.1:{self.sink.port}"),
+            config.Relay(self.retry_every, self.smart_host or f"127.0.0.1:{self.sink.port}", window=self.window),
             "mx.example.net",
             self.directory,
             self.read,

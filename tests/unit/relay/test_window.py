@@ -220,3 +220,26 @@ class OneByOne(Windowed):
 
     offers = ("8BITMIME",)
     doubles = 1
+
+
+class Kept(RelayCase):
+    window = 1
+
+    async def test_a_setting_keeps_it_at_one(self) -> None:
+        self.sink.extensions[:] = ["PIPELINING", "CHUNKING"]
+        most = 0
+
+        def script(session: Session, step: str, line: bytes) -> object:
+            nonlocal most
+            if step == "dot":
+                with self.engine.connect() as conn:
+                    found = conn.exec_driver_sql("SELECT count(*) FROM deliveries WHERE trying").scalar()
+                    most = max(most, found or 0)
+            return None
+
+        for box in range(20):
+            await self.put(f"user{box}@acme.test")
+        self.sink.script = script
+        self.relay.startService()
+        await self.until(state("delivered"))
+        assert most == 1
