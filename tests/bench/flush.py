@@ -1,9 +1,10 @@
 """How fast, and in what order, a queue empties into a primary that has come back.
 
-    python -m tests.bench.flush [--messages 5000] [--octets 4096] [--round-trip-ms 0] [--chunking]
+    python -m tests.bench.flush [--messages 5000] [--octets 4096] [--round-trip-ms 0] [--chunking] [--postfix]
 
 The primary is a program of its own on asyncio, whose replies come late by a round trip.
-Prints one JSON line: messages a second from first to last, seconds from the primary's return, inversions per mailbox.
+Prints one JSON line: messages a second from first to last, seconds from the primary's return, inversions per mailbox;
+with ``--postfix`` the same of Postfix over twenty connections into the same primary (needs root and Postfix).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import asyncio
 import json
 import re
 import shutil
+import subprocess
 import sys
 import time
 from collections import defaultdict
@@ -20,6 +22,7 @@ from itertools import pairwise
 
 from tests.bench.tools import Tools, measured_server
 from tests.support.ports import free_port
+from tests.support.postfix import Postfix
 from tests.support.waiting import until
 
 DOMAIN = "bench.example"
@@ -72,7 +75,7 @@ class Counter:
                 else:
                     rcpts = [] if verb == b"MAIL" else rcpts
                     say(b"250 2.0.0 Ok\r\n")
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
             return
         finally:
             writer.close()
@@ -92,15 +95,47 @@ async def receive(port: int, counter: Counter, expected: int, seconds: float) ->
     server.close()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--messages", type=int, default=5000)
-    parser.add_argument("--octets", type=int, default=4096)
-    parser.add_argument("--round-trip-ms", type=float, default=0.0)
-    parser.add_argument("--chunking", action="store_true")
-    parser.add_argument("--seconds", type=float, default=120.0)
-    options = parser.parse_args()
-    tools = Tools()
+class Twenty(Postfix):
+    """Postfix with a full queue and twenty connections to the primary, as it is by default."""
+
+    @classmethod
+    def towards(cls, port: int) -> Twenty:
+        return cls(
+            "sender",
+            {
+                "relay_domains": DOMAIN,
+                "relay_transport": f"smtp:[127.0.0.1]:{port}",
+                "smtpd_relay_restrictions": "reject_unauth_destination",
+                "defer_transports": "smtp",
+                "default_destination_concurrency_limit": "20",
+                "initial_destination_concurrency": "20",
+            },
+        )
+
+    def flush(self) -> None:
+        with (self.etc / "main.cf").open("a") as file:
+            file.write("defer_transports =\n")
+        self._postfix("reload")
+        subprocess.run(["/usr/sbin/postqueue", "-c", str(self.etc), "-f"], check=True)
+
+
+def report(counter: Counter, given: int, began: float, options: argparse.Namespace) -> dict[str, object]:
+    """Figures of one flush."""
+    got = len(counter.times)
+    span = counter.times[-1] - counter.times[0] if got > 1 else 0.0
+    return {
+        "owed": given,
+        "arrived": got,
+        "per_second": round(got / span, 1) if span else 0,
+        "first_after_s": round(counter.times[0] - began, 3) if got else None,
+        "last_after_s": round(counter.times[-1] - began, 3) if got else None,
+        "inversions_per_mailbox": sum(a > b for numbers in counter.numbers.values() for a, b in pairwise(numbers)),
+        "round_trip_ms": options.round_trip_ms,
+    }
+
+
+def ours(tools: Tools, options: argparse.Namespace) -> dict[str, object]:
+    """The queue of this server into a primary that comes back."""
     port = free_port()
     server = measured_server(DOMAIN, f"127.0.0.1:{port}")
     try:
@@ -112,21 +147,42 @@ def main() -> None:
         asyncio.run(receive(port, counter, given, options.seconds))
     finally:
         server.close()
+    return report(counter, given, began, options)
+
+
+def theirs(tools: Tools, options: argparse.Namespace) -> dict[str, object]:
+    """The same mail, out of Postfix's deferred queue over twenty connections."""
+    port = free_port()
+    postfix = Twenty.towards(port)
+    with postfix:
+        cell = (10, options.octets, 1)
+        given = tools.load(postfix.port, cell, f"user%d@{DOMAIN}", 600, options.messages)["acknowledged"]
+        deferred = postfix.base / "spool" / "deferred"
+        until(lambda: sum(one.is_file() for one in deferred.rglob("*")) >= given, "all is deferred", 60)
+        counter = Counter(options.chunking, options.round_trip_ms / 1000)
+        began = time.monotonic()
+        postfix.flush()
+        asyncio.run(receive(port, counter, given, options.seconds))
+    return report(counter, given, began, options)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--messages", type=int, default=5000)
+    parser.add_argument("--octets", type=int, default=4096)
+    parser.add_argument("--round-trip-ms", type=float, default=0.0)
+    parser.add_argument("--chunking", action="store_true")
+    parser.add_argument("--postfix", action="store_true")
+    parser.add_argument("--seconds", type=float, default=120.0)
+    options = parser.parse_args()
+    tools = Tools()
+    try:
+        found: dict[str, object] = {"bench": "flush", **ours(tools, options)}
+        if options.postfix:
+            found["postfix"] = theirs(tools, options)
+    finally:
         shutil.rmtree(tools.base, ignore_errors=True)
-    got = len(counter.times)
-    inversions = sum(a > b for numbers in counter.numbers.values() for a, b in pairwise(numbers))
-    span = counter.times[-1] - counter.times[0] if got > 1 else 0.0
-    report = {
-        "bench": "flush",
-        "owed": given,
-        "arrived": got,
-        "per_second": round(got / span, 1) if span else 0,
-        "first_after_s": round(counter.times[0] - began, 3) if got else None,
-        "last_after_s": round(counter.times[-1] - began, 3) if got else None,
-        "inversions_per_mailbox": inversions,
-        "round_trip_ms": options.round_trip_ms,
-    }
-    json.dump(report, sys.stdout)
+    json.dump(found, sys.stdout)
     print()
 
 
