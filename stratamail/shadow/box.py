@@ -23,7 +23,7 @@ from stratamail.shadow.outside import Outside
 from stratamail.shadow.view import Row, View
 from stratamail.store import foldertree, maildir
 from stratamail.store.findable import Findable
-from stratamail.store.mailbox_values import Appended, Arrival, Change, FolderInfo, MailboxError, Status
+from stratamail.store.mailbox_values import Appended, Arrival, Change, Copied, FolderInfo, MailboxError, Status
 from stratamail.store.mailboxes import Mailboxes
 from stratamail.store.model import APPENDED, Message, NewMessage, Source
 from stratamail.store.pool import Pool, PoolStopped
@@ -265,11 +265,14 @@ class Box:
 
     async def within(self, folder: Folder, method: str, *arguments: Any) -> Any:
         """Call a method of the mailboxes in their thread, on this very folder and no other that has its name now."""
-        return await self.within_named(folder.name, folder.uidvalidity, method, *arguments)
+        return await self._files(self._workers.mailboxes.within, folder.name, folder.uidvalidity, method, *arguments)
 
-    async def within_named(self, name: str, uidvalidity: int, method: str, *arguments: Any) -> Any:
-        """The same for a folder that is not loaded."""
-        return await self._files(self._workers.mailboxes.within, name, uidvalidity, method, *arguments)
+    async def take_back(self, name: str, copies: Sequence[Copied]) -> None:
+        """Remove copies that were made in the folder ``name``: others failed."""
+        within = self._workers.mailboxes.within
+        for made in copies:
+            await self._files(within, name, made.uidvalidity, "set_flags", made.targets, "+", ["\\Deleted"])
+            await self._files(within, name, made.uidvalidity, "expunge", made.targets)
 
     async def read(self, paths: Mapping[int, str], how: Callable[[str], bytes]) -> tuple[dict[int, bytes], list[int]]:
         """Read files in the disk pool: what was found, and the keys of what was not."""
