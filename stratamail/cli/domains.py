@@ -154,8 +154,7 @@ def remove(session: Session, domain: str, as_json: bool) -> None:
             # nobody is left to notice its end, and the domain may come again
             events.close(conn, current.id, session.now)
         unclaimed.forget_domain(conn, name)
-    for box in boxes:
-        set_aside(session.layout, box)
+    set_aside(session, boxes)
     show.one({"removed": name, "mailboxes": len(boxes)}, as_json)
 
 

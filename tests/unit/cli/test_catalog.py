@@ -254,3 +254,28 @@ def test_every_change_is_audited_without_passwords(cli: Cli) -> None:
     assert [entry.action for entry in entries] == ["mailbox.set", "mailbox.add", "mailbox.add", "domain.add"]
     assert all(entry.actor.startswith("cli:") for entry in entries)
     assert not any("secret" in entry.detail or "argon2" in entry.detail for entry in entries)
+
+
+@pytest.mark.parametrize("kind", ["mailbox", "shared"])
+def test_a_mailbox_that_somebody_makes_while_the_former_one_is_removed_keeps_its_mail(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Two people at two keyboards: between the catalog's change and the folder's."""
+    words = ["mailbox", "add", "desk@acme.example", "--password-stdin"]
+    if kind == "shared":
+        words = ["address", "add", "desk@acme.example", "--shared", "anna@acme.example"]
+    cli.ok(*words, stdin=PASSWORD)
+    path = Path(cli.layout.mailbox("desk@acme.example"))
+    (path / "cur").mkdir(parents=True)
+
+    def meanwhile(*_: object) -> bool:
+        monkeypatch.undo()
+        cli.ok(*words, stdin=PASSWORD)
+        (path / "new").mkdir(parents=True)
+        return False
+
+    monkeypatch.setattr("stratamail.cli.wake.poke", meanwhile)
+    cli.ok("address" if kind == "shared" else "mailbox", "remove", "desk@acme.example")
+    assert [one.name for one in path.iterdir()] == ["new"]
+    aside = [one for one in path.parent.iterdir() if one.name.startswith(".removed-")]
+    assert [(one / "cur").is_dir() for one in aside] == [True]
