@@ -293,6 +293,12 @@ def test_saved_results(tmp_path: Path) -> None:
     assert order(client, "SORT (REVERSE SUBJECT) UTF-8 $") == [3, 2]
     client.ok("SORT RETURN (SAVE MIN) (SUBJECT) UTF-8 ALL")
     assert order(client, "SORT (SUBJECT) UTF-8 $") == [2]
+    client.no("SORT (SUBJECT) KLINGON ALL")
+    client.bad("SORT RETURN (SAVE) (NONSENSE) UTF-8 ALL")
+    assert order(client, "SORT (SUBJECT) UTF-8 $") == [2]
+    # section 2.1: what is refused with NO leaves nothing saved
+    client.no("SORT RETURN (SAVE) (SUBJECT) KLINGON ALL")
+    assert order(client, "SORT (SUBJECT) UTF-8 $") == []
 
 
 def test_mod_sequences(tmp_path: Path) -> None:
