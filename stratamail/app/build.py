@@ -273,6 +273,7 @@ class Rooms:
             await self._wake.stopListening()
         if hasattr(self, "outside"):
             self.outside.stop()
+            self.shadow.stop()
         if hasattr(self, "indexing"):
             await self.indexing.stop()
         await self.capture.write_counts()

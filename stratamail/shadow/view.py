@@ -75,6 +75,11 @@ class View(Picture):
         super().__init__(folder, read_only, notify, box.claim_recent)
         self.box = box
 
+    def close(self) -> None:
+        if not self.closed:
+            self.box.in_use()
+        super().close()
+
     # what a client missed
 
     async def vanished(

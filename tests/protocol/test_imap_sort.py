@@ -326,5 +326,10 @@ def test_memory_is_given_back_when_nobody_asks(tmp_path: Path) -> None:
     house.clock.advance(2)
     assert box.weight == heavy
     house.clock.advance(IDLE)
-    assert box.weight < heavy
+    assert 0 < box.weight < heavy
+    assert order(client, "SORT (SUBJECT) UTF-8 ALL") == [2, 1]
+    client.ok("UNSELECT")
+    house.clock.advance(2 * IDLE)
+    assert box.weight == 0
+    client.ok("SELECT INBOX")
     assert order(client, "SORT (SUBJECT) UTF-8 ALL") == [2, 1]
