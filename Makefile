@@ -29,7 +29,7 @@ test-all: export LONG := 1
 test-all: test
 
 bench: .venv/.development peers
-	for name in capture flush visible imap; do $(BIN)/python -m tests.bench.$$name || exit 1; done
+	for name in capture flush visible imap bystander; do $(BIN)/python -m tests.bench.$$name || exit 1; done
 
 lint: .venv/.development
 	$(BIN)/ruff check .

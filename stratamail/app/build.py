@@ -6,6 +6,7 @@ Writes nothing itself: the rooms do.
 from __future__ import annotations
 
 import gc
+import sys
 from functools import partial
 from typing import Any
 
@@ -52,6 +53,10 @@ from stratamail.store.replay import replay
 from stratamail.store.reserve import Reserve
 from stratamail.store.spool import Spool
 from stratamail.tenancy.model import Mailbox
+
+SWITCH = 0.0005
+"""Seconds after which a thread that computes lets the reactor have its turn. With Python's own 5 ms each event of the
+others waits that long, several times for one command, while somebody sorts or searches."""
 
 
 class Rooms:
@@ -123,6 +128,7 @@ class Rooms:
         # what the command line committed while we were starting found no socket to say it to
         await self.note(frozenset({"catalog", "restore"}), "")
         _calm_collector()
+        sys.setswitchinterval(SWITCH)
         self._ready = True
         if self.settings.server.workers:
             self.log.warn("workers = {count}: this version runs in one process", count=self.settings.server.workers)
@@ -305,6 +311,7 @@ class Rooms:
             await self._wake.stopListening()
         if hasattr(self, "outside"):
             self.outside.stop()
+            self.shadow.stop()
         if hasattr(self, "indexing"):
             await self.indexing.stop()
         await self.verifier.stop()

@@ -54,12 +54,6 @@ def chosen(alias_of: str | None, shared: tuple[str, ...], group: tuple[str, ...]
     return given[0] if given else None
 
 
-def _set_aside(session: Session, repository: Addresses) -> None:
-    """The server has let go of these shared mailboxes."""
-    for box in repository.gone:
-        set_aside(session.layout, box)
-
-
 @click.group("address")
 def addresses() -> None:
     """Addresses that are no mailboxes: aliases, shared ones, groups."""
@@ -136,7 +130,7 @@ def set_address(
         found = repository.set(OPERATOR, address, kind=kind, targets=targets, send_as=send_as or None)
         for key in repository.made:
             clear_place(session.layout, key)
-    _set_aside(session, repository)
+    set_aside(session, repository.gone)
     show.one(row(found), as_json)
 
 
@@ -149,5 +143,5 @@ def remove(session: Session, address: str, as_json: bool) -> None:
     with session.change("address.remove", address) as conn:
         repository = Addresses(conn)
         repository.remove(OPERATOR, address)
-    _set_aside(session, repository)
+    set_aside(session, repository.gone)
     show.one({"removed": address}, as_json)

@@ -8,14 +8,23 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
 
+from stratamail.cli.session import Session
+from stratamail.store import database
+from stratamail.store.catalog.mailboxes import exists
 from stratamail.store.layout import Layout
 from stratamail.tenancy.model import Mailbox
 
 
-def set_aside(layout: Layout, mailbox: Mailbox) -> str | None:
-    """The new path, or None when there was nothing. The server has let go of the mailbox already."""
-    return _rename(layout.mailbox(mailbox.address), str(mailbox.id))
+def set_aside(session: Session, boxes: Iterable[Mailbox]) -> None:
+    """After the server has let go of mailboxes that were removed. Whoever made one of the same address in the meantime
+    has cleared its place, and what lies there is the new one's."""
+    # nobody makes one while we look
+    with database.writing(session.catalog) as conn:
+        for mailbox in boxes:
+            if not exists(conn, mailbox.address):
+                _rename(session.layout.mailbox(mailbox.address), str(mailbox.id))
 
 
 def clear_place(layout: Layout, address: str) -> str | None:

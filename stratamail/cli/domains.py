@@ -169,8 +169,7 @@ def remove(session: Session, domain: str, as_json: bool) -> None:
             events.close(conn, current.id, session.now)
         unclaimed.forget_domain(conn, name)
     dkim_keys.remove(session.layout, name)
-    for box in boxes:
-        set_aside(session.layout, box)
+    set_aside(session, boxes)
     show.one({"removed": name, "mailboxes": len(boxes)}, as_json)
 
 

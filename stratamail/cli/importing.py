@@ -74,8 +74,7 @@ def import_mailboxes(session: Session, domain: str, file: BinaryIO, sync: bool, 
     except _Undo:
         pass
     else:
-        for box in plan.gone_boxes:
-            set_aside(session.layout, box)
+        set_aside(session, plan.gone_boxes)
     plan.bad.sort(key=lambda one: one.line)
     _say(plan, domain, file.name, dry_run, as_json)
     if plan.bad:

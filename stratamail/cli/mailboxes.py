@@ -136,7 +136,7 @@ def remove(session: Session, address: str, as_json: bool) -> None:
     """Remove a mailbox and its aliases. Its mail is set aside on disk, and what is owed stays owed."""
     with session.change("mailbox.remove", address) as conn:
         box = Mailboxes(conn).remove(OPERATOR, address)
-    set_aside(session.layout, box)
+    set_aside(session, [box])
     show.one({"removed": box.address}, as_json)
 
 

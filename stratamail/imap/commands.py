@@ -224,13 +224,14 @@ class Search:
 
 @frozen
 class Sort:
-    """RFC 5256. ``criteria`` are names with "in reverse", the weightiest first; ``returns`` as of :class:`Search` (RFC
-    5267)."""
+    """RFC 5256. ``criteria`` are names with "in reverse", the weightiest first; ``returns`` (RFC 5267) and ``refused``
+    as of :class:`Search`."""
 
     key: Key
     uid: bool
     criteria: tuple[tuple[str, bool], ...]
     returns: frozenset[str] | None = None
+    refused: tuple[str, str] | None = None
 
 
 @frozen

@@ -14,9 +14,7 @@ from stratamail.config.settings import Settings
 from stratamail.servers.imap_append import AppendCommand
 from stratamail.servers.imap_commands import Commands
 from stratamail.servers.imap_connection import GOING, SHUT_DOWN, Door, ImapConnection
-from stratamail.servers.imap_fetch import FetchCommand
 from stratamail.servers.imap_folders import FolderCommands
-from stratamail.servers.imap_messages import MessageCommands
 from stratamail.servers.imap_quota import QuotaCommands
 from stratamail.servers.imap_signin import CheckPassword, SignInCommands
 from stratamail.shadow.namespaces import Namespaces
@@ -57,11 +55,9 @@ class ImapFactory(Factory):
         commands = Commands(
             SignInCommands(signin, open_box, proxied),
             FolderCommands(size),
-            MessageCommands(),
-            FetchCommand(),
             AppendCommand(size),
-            size,
             QuotaCommands(settings.limits.mailbox_room),
+            size,
         )
         hostname, most = settings.server.hostname, settings.limits.connections
         self._reactor = reactor

@@ -45,15 +45,12 @@ class Commands:
         self,
         signin: SignInCommands,
         folders: FolderCommands,
-        messages: MessageCommands,
-        fetch: FetchCommand,
         append: AppendCommand,
-        message_size: int,
         quota: QuotaCommands,
+        message_size: int,
     ) -> None:
-        sorting = SortCommands()
+        messages, select, sorting = MessageCommands(), SelectCommands(), SortCommands()
         self._append = append
-        select = SelectCommands()
         self._message_size = message_size
         self._handlers: dict[type, tuple[Collection[State], Handler]] = {
             ask.Capability: (ANY, signin.capability),
@@ -86,7 +83,7 @@ class Commands:
             ask.Store: (SELECTED, messages.store),
             ask.Copy: (SELECTED, messages.copy),
             ask.Move: (SELECTED, messages.move),
-            ask.Fetch: (SELECTED, fetch.fetch),
+            ask.Fetch: (SELECTED, FetchCommand().fetch),
         }
 
     def capabilities(self, passwords: bool, starttls: bool) -> list[str]:

@@ -42,6 +42,8 @@ class FetchCommand:
 
     async def fetch(self, session: Session, tag: str, command: Fetch) -> Done:
         view = session.the_view()
+        # a flag has a name before a message has it (RFC 3501 section 7.2.6)
+        session.tell_keywords()
         spans = await chosen(view, command.set, command.uid)
         if command.changed_since is not None:
             spans = await self._changed(session, view, spans, command)

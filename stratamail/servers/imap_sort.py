@@ -13,7 +13,7 @@ from stratamail.imap import render
 from stratamail.imap.commands import Sort, Thread
 from stratamail.imap.sets import SAVED, saved
 from stratamail.servers.imap_search import kept, names_modseq
-from stratamail.servers.imap_session import Done, Session, refused
+from stratamail.servers.imap_session import Done, Refusal, Session, refused
 from stratamail.shadow.sorting import Criteria, by_columns, plain, sort
 from stratamail.shadow.threading import thread
 from stratamail.shadow.view import View
@@ -31,7 +31,10 @@ class SortCommands:
         view, returns = session.the_view(), command.returns
         keeps = returns is not None and "SAVE" in returns
         if keeps:
+            # RFC 5182 section 2.1: what is refused with NO leaves an empty result behind
             session.saved = SAVED
+        if command.refused is not None:
+            raise Refusal(*command.refused)
         modseqs = names_modseq(command.key)
         if modseqs:
             session.enable_condstore()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
+from weakref import ref
 
 from attrs import frozen
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
@@ -21,9 +22,9 @@ from stratamail.shadow import reading
 from stratamail.shadow.folder import Folder
 from stratamail.shadow.outside import Outside
 from stratamail.shadow.view import Row, View
-from stratamail.store import foldertree, maildir
+from stratamail.store import foldertree, maildir, memory
 from stratamail.store.findable import Findable
-from stratamail.store.mailbox_values import Appended, Arrival, Change, FolderInfo, MailboxError, Status
+from stratamail.store.mailbox_values import Appended, Arrival, Change, Copied, FolderInfo, MailboxError, Status
 from stratamail.store.mailboxes import Mailboxes
 from stratamail.store.model import APPENDED, Message, NewMessage, Source
 from stratamail.store.pool import Pool, PoolStopped
@@ -35,7 +36,7 @@ _log = Logger()
 
 
 IDLE = 300.0
-"""Seconds after which headers in memory are let go when nobody asks for them."""
+"""Seconds after which what is in memory is let go: headers that nobody asks for, folders that nobody has open."""
 HEADERS_WEIGH = 4
 """A message whose headers are in memory takes so many times the room of one that is a row only."""
 
@@ -148,6 +149,8 @@ class Box:
     async def select(self, name: str, read_only: bool, notify: Callable[[], None]) -> View:
         """Open a folder for a session; MailboxError "NONEXISTENT". The caller closes the view."""
         name = maildir.canonical(name)
+        # so that it is not let go before the view holds it
+        self.in_use()
         folder = await self._folder(name)
         if not self._watched(folder):
             if self._workers.outside is not None:
@@ -265,11 +268,14 @@ class Box:
 
     async def within(self, folder: Folder, method: str, *arguments: Any) -> Any:
         """Call a method of the mailboxes in their thread, on this very folder and no other that has its name now."""
-        return await self.within_named(folder.name, folder.uidvalidity, method, *arguments)
+        return await self._files(self._workers.mailboxes.within, folder.name, folder.uidvalidity, method, *arguments)
 
-    async def within_named(self, name: str, uidvalidity: int, method: str, *arguments: Any) -> Any:
-        """The same for a folder that is not loaded."""
-        return await self._files(self._workers.mailboxes.within, name, uidvalidity, method, *arguments)
+    async def take_back(self, name: str, copies: Sequence[Copied]) -> None:
+        """Remove copies that were made in the folder ``name``: others failed."""
+        within = self._workers.mailboxes.within
+        for made in copies:
+            await self._files(within, name, made.uidvalidity, "set_flags", made.targets, "+", ["\\Deleted"])
+            await self._files(within, name, made.uidvalidity, "expunge", made.targets)
 
     async def read(self, paths: Mapping[int, str], how: Callable[[str], bytes]) -> tuple[dict[int, bytes], list[int]]:
         """Read files in the disk pool: what was found, and the keys of what was not."""
@@ -310,20 +316,30 @@ class Box:
             self._aside(self.within(folder, "keep_summaries", data))
 
     def in_use(self) -> None:
-        """Somebody asks for headers or words; when nobody does for a while, what they take is given back."""
+        """Somebody opens or leaves a folder, or asks for headers or words; when nobody does for a while, what they take
+        is given back."""
         clock = self._workers.clock
         self._used = clock.seconds()
         if self._rest is None:
-            self._rest = clock.callLater(IDLE, self._idle)
+            self._rest = clock.callLater(IDLE, _idle, ref(self))
 
-    def _idle(self) -> None:
+    def stop(self) -> None:
+        """No timer stays behind."""
+        if self._rest is not None and self._rest.active():
+            self._rest.cancel()
+        self._rest = None
+
+    def idle(self) -> None:
+        """The end of a while."""
         left = self._used + IDLE - self._workers.clock.seconds()
         if left > 0:
-            self._rest = self._workers.clock.callLater(left, self._idle)
+            self._rest = self._workers.clock.callLater(left, _idle, ref(self))
             return
         self._rest = None
         for folder in self._loaded.values():
             folder.release()
+        self._loaded = {name: folder for name, folder in self._loaded.items() if folder.watchers}
+        self._aside(self._workers.disk.run(memory.give_back))
 
     @property
     def findable(self) -> Findable | None:
@@ -368,3 +384,10 @@ class Box:
         return sum(
             len(folder.columns.uids) * (HEADERS_WEIGH if folder.headers.now else 1) for folder in self._loaded.values()
         )
+
+
+def _idle(box: ref[Box]) -> None:
+    """A timer does not keep in memory what others have made room for."""
+    found = box()
+    if found is not None:
+        found.idle()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 from array import array
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from stratamail.imap.search import (
     All,
@@ -37,6 +37,12 @@ _DAY = 86_400 * _SECOND
 _EPOCH = datetime.date(1970, 1, 1).toordinal()
 
 
+class Masks(Protocol):
+    """What is needed of a folder."""
+
+    def mask(self, flag: str) -> int: ...
+
+
 class Source(Protocol):
     """What is needed of a view. ``now``: microseconds since the epoch."""
 
@@ -44,7 +50,7 @@ class Source(Protocol):
     def uids(self) -> array[int]: ...
 
     @property
-    def folder(self) -> Any: ...
+    def folder(self) -> Masks: ...
 
     @property
     def now(self) -> int: ...

@@ -6,7 +6,6 @@ nothing.
 
 from __future__ import annotations
 
-import sqlite3
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
@@ -20,7 +19,7 @@ from stratamail.shadow.bits import bits, chosen
 from stratamail.shadow.by_content import Known
 from stratamail.shadow.summaries import Summaries
 from stratamail.store.findable import Findable
-from stratamail.store.fulltext import Fulltext, Where, fold, key_of
+from stratamail.store.fulltext import Fulltext, Unusable, Where, fold, key_of
 
 _log = Logger()
 _FEW = 1000
@@ -169,7 +168,7 @@ def _by_texts(
                 return {}
             documents = numbers.of(index, uids, bases)
             return {key: _in_texts(index, documents, key) for key in keys}
-    except sqlite3.Error:
+    except Unusable:
         _log.failure("the full-text index of {address} cannot be read", address=address)
         return {}
 

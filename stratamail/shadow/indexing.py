@@ -1,6 +1,6 @@
 """The background work that fills the full-text indexes: mailboxes one after the other, gently.
 
-Writes ``search.sqlite`` of each mailbox (:mod:`stratamail.store.fulltext`) in a pool of its own with one thread. Works
+Writes ``search.sqlite`` of each mailbox (:mod:`stratamail.shadow.filling`) in a pool of its own with one thread. Works
 in steps of some milliseconds, with rests between them that are long while mail comes. What is done is in the file with
 the documents themselves: a crash costs one step. Stops at the disk reserve, like all caches. Since it reads the
 messages, it makes their digests too, which the mailboxes keep (``Mailboxes.keep_summaries``).
@@ -9,10 +9,8 @@ messages, it makes their digests too, which the mailboxes keep (``Mailboxes.keep
 from __future__ import annotations
 
 import os
-import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from itertools import chain
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -20,23 +18,15 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from stratamail.mail.digest import digest
-from stratamail.mail.headers import header_end
 from stratamail.mail.reply import DiskFull
-from stratamail.mail.structure import scan
-from stratamail.shadow import text
-from stratamail.store import maildir
-from stratamail.store.fulltext import NAME, PARTED, Document, Fulltext, Unusable, fold, key_of, remove_file
-from stratamail.store.index_beside import FolderBeside, Found, IndexBeside
+from stratamail.shadow.filling import Digests, Work
+from stratamail.store.fulltext import NAME, Unusable, remove_file
 from stratamail.store.layout import Layout
 from stratamail.store.mailbox_values import Added, Change, Flagged, MailboxError, Removed
 from stratamail.store.pool import Pool, PoolStopped
 
 STEP = 0.03
 """Seconds of work at a time."""
-AT_ONCE = 50
-LONGEST = 1 << 20
-"""Characters of a message's header, and of its texts, that are indexed; a search reads the rest itself."""
 EASY, BUSY = 0.5, 40.0
 """How long it rests, in lengths of the step before, when nothing happens, and while much mail comes; in between it is
 EASY and one length more for each message a second."""
@@ -46,11 +36,6 @@ PAUSE = 60.0
 SWEEP_AFTER = 600.0
 """What was expunged leaves the index within so many seconds or, when nobody was there to notice, when there are more
 documents than messages."""
-
-Digests = list[tuple[int, bytes]]
-"""By UID (``mail.digest``)."""
-
-_log = Logger()
 
 
 class Clock(Protocol):
@@ -190,11 +175,9 @@ class Indexing:
                 return False, time.monotonic() - begun, {}
         try:
             more = work.step(begun + STEP, sweep)
-        except sqlite3.DatabaseError as error:
+        except Unusable:
             work.close()
             self._work = None
-            if not work.broken(error):
-                raise
             self.log.warn("the full-text index of {address} is broken and made again", address=address)
             remove_file(os.path.join(root, NAME))
             more = True
@@ -205,143 +188,9 @@ class Indexing:
         return more, time.monotonic() - begun, digests
 
 
-class Work:
-    """One mailbox's index being filled. FileNotFoundError when the mailbox has none of messages."""
-
-    def __init__(self, root: str, spooled: Callable[[str], str]) -> None:
-        self.root = root
-        self._spooled = spooled
-        self._messages = IndexBeside(root)
-        path = os.path.join(root, NAME)
-        try:
-            try:
-                self._index = Fulltext(path, write=True)
-            except Unusable:
-                remove_file(path)
-                self._index = Fulltext(path, write=True)
-        except BaseException:
-            self._messages.close()
-            raise
-        self._seen = self._index.seen()
-        self._gone: list[int] | None = None
-        self.digests: dict[tuple[str, int], Digests] = {}
-
-    @property
-    def current(self) -> bool:
-        """Whether the mailbox's files are still these."""
-        return self._messages.current and self._index.current
-
-    @staticmethod
-    def broken(error: sqlite3.DatabaseError) -> bool:
-        return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-
-    def close(self) -> None:
-        self._index.close()
-        self._messages.close()
-
-    def step(self, until: float, sweep: bool | None = None) -> bool:
-        """Index some messages or, with ``sweep``, remove some that are in no folder any more (None: if there are more
-        documents than messages); whether there is more to do."""
-        for folder in self._messages.folders():
-            validity, uid = self._seen.get(folder.id, (0, 0))
-            if validity != folder.uidvalidity:
-                uid = 0
-            if uid < folder.uidnext - 1:
-                self._folder(folder, uid, until)
-                return True
-        return self._sweep(sweep)
-
-    def _folder(self, folder: FolderBeside, uid: int, until: float) -> None:
-        rows = self._messages.above(folder.id, uid, AT_ONCE)
-        known = self._index.numbers({key_of(row.base) for row in rows})
-        documents: dict[str, Document] = {}
-        done = folder.uidnext - 1 if len(rows) < AT_ONCE else rows[-1].uid
-        for row in rows:
-            key = key_of(row.base)
-            if key not in known and key not in documents:
-                data = self._content(folder.name, row)
-                if data is not None:
-                    documents[key] = self._document(key, data)
-                    made = digest(data[: header_end(data)]).to_bytes()
-                    self.digests.setdefault((folder.name, folder.uidvalidity), []).append((row.uid, made))
-            if time.monotonic() > until and row is not rows[-1]:
-                done = row.uid
-                break
-        # what nobody held may be held again
-        self._gone = None
-        self._index.add(list(documents.values()), folder.id, folder.uidvalidity, done)
-        self._seen[folder.id] = folder.uidvalidity, done
-
-    def _document(self, key: str, data: bytes) -> Document:
-        try:
-            return document(key, data)
-        except Exception:
-            # one message must not stop the others: a search reads it
-            _log.failure("message {key} cannot be indexed", key=key)
-            return Document(key, "", "", whole=False)
-
-    def _content(self, name: str, row: Found) -> bytes | None:
-        """None when it is gone: then it is in no folder, or has another UID there."""
-        below = os.path.join(self.root, maildir.directory(name))
-        paths = [os.path.join(below, maildir.relative(row.base, row.flags))]
-        id = maildir.message_id(row.base)
-        if id:
-            paths.insert(0, self._spooled(id))
-        for path in paths:
-            try:
-                with open(path, "rb", buffering=0) as file:
-                    return file.readall()
-            except (FileNotFoundError, NotADirectoryError):
-                continue
-        found = maildir.find(below, row.base)
-        if found is None:
-            return None
-        try:
-            with open(os.path.join(below, found[1]), "rb", buffering=0) as file:
-                return file.readall()
-        except FileNotFoundError:
-            return None
-
-    def _sweep(self, wanted: bool | None) -> bool:
-        index = self._index
-        if self._gone is None:
-            if wanted is None:
-                wanted = index.count() > self._messages.total()
-            if not wanted:
-                return False
-            held = {key_of(base) for base in self._messages.bases()}
-            self._gone = [number for key, number in index.after(0).items() if key not in held]
-        some, self._gone = self._gone[:AT_ONCE], self._gone[AT_ONCE:]
-        index.remove(some)
-        return bool(self._gone)
-
-
 def _first(waiting: dict[str, Any]) -> str | None:
     """The oldest entry of what other threads add to."""
     try:
         return next(iter(waiting), None)
     except RuntimeError:
         return list(waiting)[0]
-
-
-def document(key: str, data: bytes) -> Document:
-    """A message as what it is found by."""
-    root = scan(data)
-    own = text.header_text(data[: header_end(data)])
-    head, whole_head = _bounded(chain([own], text.part_headers(data, root)))
-    body, whole_body = _bounded(text.body_texts(data, root))
-    return Document(key, head, body, whole_head and whole_body)
-
-
-def _bounded(parts: Iterable[str]) -> tuple[str, bool]:
-    """The folded texts as one, and whether that is all."""
-    out: list[str] = []
-    room = LONGEST
-    for part in parts:
-        if room <= 0:
-            return PARTED.join(out), False
-        out.append(fold(part[:room]))
-        if len(part) > room:
-            return PARTED.join(out), False
-        room -= len(part)
-    return PARTED.join(out), True

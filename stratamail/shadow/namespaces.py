@@ -15,7 +15,7 @@ from attrs import evolve
 from stratamail.shadow.box import Box, Upload
 from stratamail.shadow.view import SLICE, View
 from stratamail.store import durable, maildir
-from stratamail.store.mailbox_values import Appended, Copied, FolderInfo, MailboxError, Status
+from stratamail.store.mailbox_values import Appended, Copied, FolderInfo, MailboxError, Status, joined
 
 T = TypeVar("T")
 SHARED = "Shared"
@@ -194,12 +194,9 @@ class Namespaces:
             async for part in self._across(view, list(uids), box, inner, move=False):
                 done.append(part)
         except Exception:
-            for part in done:
-                into = inner, part.uidvalidity
-                await box.within_named(*into, "set_flags", part.targets, "+", ["\\Deleted"])
-                await box.within_named(*into, "expunge", part.targets)
+            await box.take_back(inner, done)
             raise
-        return _joined(done)
+        return joined(done)
 
     async def move(self, view: View, uids: Iterable[int], target: str) -> Copied:
         """RFC 6851. Into another mailbox a message is there, durably, before it leaves here: what a crash cuts is seen
@@ -209,7 +206,7 @@ class Namespaces:
             return await view.move(uids, inner)
         if view.read_only:
             raise MailboxError("The mailbox is open read-only", "READ-ONLY")
-        return _joined([part async for part in self._across(view, list(uids), box, inner, move=True)])
+        return joined([part async for part in self._across(view, list(uids), box, inner, move=True)])
 
     async def _across(self, view: View, uids: list[int], box: Box, inner: str, move: bool) -> AsyncIterator[Copied]:
         for start in range(0, max(len(uids), 1), SLICE):
@@ -224,9 +221,3 @@ class Namespaces:
 def _not_reserved(name: str) -> None:
     if name == SHARED or name.startswith(PREFIX):
         raise MailboxError(f"Names below {PREFIX} are those of shared mailboxes", "CANNOT")
-
-
-def _joined(parts: list[Copied]) -> Copied:
-    sources = tuple(uid for part in parts for uid in part.sources)
-    targets = tuple(uid for part in parts for uid in part.targets)
-    return Copied(parts[0].uidvalidity, sources, targets)

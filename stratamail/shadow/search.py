@@ -18,7 +18,7 @@ _HEADERS_AT_ONCE = 500
 _BODIES_AT_ONCE = 100
 _OCTETS_AT_ONCE = 4_000_000
 
-_LOOKS_IN_REACTOR = 100_000
+_LOOKS_IN_REACTOR = 20_000
 """Keys times messages: more than that would hold up all other sessions, and is done in the disk pool."""
 _READ_RATHER = 20
 """So few messages are sooner read than looked up."""

@@ -90,6 +90,11 @@ class Shadow:
             self._workers.outside.forget(is_mailbox)
         await self._workers.files.run(self._workers.mailboxes.forget, is_mailbox)
 
+    def stop(self) -> None:
+        """The end: what waits to let go of memory need not."""
+        for box in list(self._boxes.values()):
+            box.stop()
+
     def _told(self, address: str, folder: str, change: Change) -> None:
         # in the mailboxes' thread: a box that is made this moment has not loaded anything yet
         if address in self._boxes:

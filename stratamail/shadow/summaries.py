@@ -18,6 +18,7 @@ from stratamail.mail.collation import casemap
 from stratamail.mail.digest import FIELDS, NO_DATE, TEXTS, VERSION, digest, unpack
 from stratamail.shadow import reading
 from stratamail.shadow.texts import Texts
+from stratamail.store.index_values import Columns
 
 AT_ONCE = 2_000
 """Messages in one turn of the mailboxes' thread."""
@@ -162,16 +163,28 @@ class Summaries:
         return new
 
 
+class Rows(Protocol):
+    """What is needed of a folder."""
+
+    columns: Columns
+
+
+class Room(Protocol):
+    """What is needed of a mailbox: it gives the memory back when nobody asks any more."""
+
+    def in_use(self) -> None: ...
+
+
 class ViewLike(Protocol):
     """What is needed of ``shadow.view.View``."""
 
     uids: array[int]
 
     @property
-    def folder(self) -> Any: ...
+    def folder(self) -> Rows: ...
 
     @property
-    def box(self) -> Any: ...
+    def box(self) -> Room: ...
 
     def column(self, name: str) -> Sequence[int]: ...
 

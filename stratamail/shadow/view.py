@@ -19,7 +19,7 @@ from stratamail.shadow.picture import Picture, Row
 from stratamail.shadow.search import search
 from stratamail.store import maildir
 from stratamail.store.findable import Findable
-from stratamail.store.mailbox_values import Copied, MailboxError
+from stratamail.store.mailbox_values import Copied, MailboxError, joined
 
 __all__ = ["SLICE", "Row", "View"]
 
@@ -34,7 +34,7 @@ class Home(Protocol):
 
     async def within(self, folder: Folder, method: str, *arguments: Any) -> Any: ...
 
-    async def within_named(self, name: str, uidvalidity: int, method: str, *arguments: Any) -> Any: ...
+    async def take_back(self, name: str, copies: Sequence[Copied]) -> None: ...
 
     async def read(
         self, paths: Mapping[int, str], how: Callable[[str], bytes]
@@ -74,6 +74,11 @@ class View(Picture):
     def __init__(self, box: Home, folder: Folder, read_only: bool, notify: Callable[[], None]) -> None:
         super().__init__(folder, read_only, notify, box.claim_recent)
         self.box = box
+
+    def close(self) -> None:
+        if not self.closed:
+            self.box.in_use()
+        super().close()
 
     # what a client missed
 
@@ -176,10 +181,7 @@ class View(Picture):
             for some in _slices(list(uids)):
                 done.append(await self.box.within(self.folder, "copy", some, target))
         except Exception:
-            for part in done:
-                into = target, part.uidvalidity
-                await self.box.within_named(*into, "set_flags", part.targets, "+", ["\\Deleted"])
-                await self.box.within_named(*into, "expunge", part.targets)
+            await self.box.take_back(target, done)
             raise
         return await self._joined(done, target)
 
@@ -192,9 +194,7 @@ class View(Picture):
     async def _joined(self, parts: list[Copied], target: str) -> Copied:
         if not parts:
             parts = [await self.box.within(self.folder, "copy", [], target)]
-        sources = tuple(uid for part in parts for uid in part.sources)
-        targets = tuple(uid for part in parts for uid in part.targets)
-        return Copied(parts[0].uidvalidity, sources, targets)
+        return joined(parts)
 
     def _writable(self) -> None:
         if self.read_only:

@@ -37,13 +37,17 @@ class Findable:
 
     @contextlib.contextmanager
     def reading(self, address: str) -> Iterator[Fulltext | None]:
-        """The index of a mailbox, for this thread alone; None when there is none that can be read."""
+        """The index of a mailbox, for this thread alone; None when there is none that can be read. ``Unusable`` when it
+        cannot be read within."""
         opened = self._take(os.path.join(self._layout.mailbox(address), NAME))
         if opened is None:
             yield None
             return
         with opened.lock:
-            yield opened.index
+            try:
+                yield opened.index
+            except sqlite3.Error as error:
+                raise Unusable(str(error)) from error
 
     def _take(self, path: str) -> _Opened | None:
         with self._lock:

@@ -8,11 +8,13 @@ threads, one at a time for each :class:`Fulltext`.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
+from urllib.parse import quote
 
 from attrs import frozen
 
@@ -47,7 +49,18 @@ PARTED = "\x01"
 
 
 class Unusable(Exception):
-    """The file is no index of ours any more; it is made again from the messages."""
+    """The file is no index of ours any more, to be made again from the messages, or cannot be read now."""
+
+
+@contextlib.contextmanager
+def usable() -> Iterator[None]:
+    """:class:`Unusable` for what SQLite says of a broken file within; what else it says stays as it is."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if corrupt(error):
+            raise Unusable(str(error)) from error
+        raise
 
 
 def fold(text: str) -> str:
@@ -80,16 +93,12 @@ class Fulltext:
         mode = "rwc" if write else "rw"  # a reader of a WAL must be able to write its shared memory
         if not write and not os.path.exists(path):
             raise FileNotFoundError(path)
-        self._db = sqlite3.connect(f"file:{_quoted(path)}?mode={mode}", uri=True, isolation_level=None, timeout=10.0,
+        self._db = sqlite3.connect(f"file:{quote(path)}?mode={mode}", uri=True, isolation_level=None, timeout=10.0,
                                    check_same_thread=False)  # fmt: skip
         try:
-            self._open(write)
+            with usable():
+                self._open(write)
             self._inode = os.stat(path).st_ino
-        except sqlite3.DatabaseError as error:
-            self._db.close()
-            if corrupt(error):
-                raise Unusable(str(error)) from error
-            raise
         except BaseException:
             self._db.close()
             raise
@@ -256,7 +265,3 @@ def remove_file(path: str) -> None:
             os.unlink(name)
         except FileNotFoundError:
             pass
-
-
-def _quoted(path: str) -> str:
-    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")

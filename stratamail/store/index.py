@@ -330,11 +330,8 @@ class Index(IndexFile):
             [(kind, content, folder.id, uid) for uid, content in data],
         )
 
-    def summaries(self, folder: Folder, uids: Iterable[int] | None = None) -> list[tuple[int, bytes]]:
-        """(uid, bytes) of those messages, or of all in ascending UID, that have a summary."""
-        if uids is None:
-            query = "SELECT uid, data FROM summaries WHERE folder=? ORDER BY uid"
-            return self._db.execute(query, (folder.id,)).fetchall()
+    def summaries(self, folder: Folder, uids: Iterable[int]) -> list[tuple[int, bytes]]:
+        """(uid, bytes) of those messages that have a summary."""
         wanted = list(uids)
         if len(wanted) > 100 and max(wanted) - min(wanted) < 4 * len(wanted):
             # much of what lies between them is wanted too
@@ -352,16 +349,6 @@ class Index(IndexFile):
             " WHERE folder=? AND uid=?",
             [(content, folder.id, uid) for uid, content in data],
         )
-
-    def unsummarised(self, folder: Folder, limit: int) -> list[tuple[int, str]]:
-        """(uid, file name) of the first messages without a summary."""
-        found: list[tuple[int, str]] = self._db.execute(
-            "SELECT uid, base FROM messages AS m WHERE folder=? AND uid>=? AND NOT EXISTS"
-            " (SELECT 1 FROM summaries AS s WHERE s.folder=m.folder AND s.uid=m.uid) ORDER BY uid LIMIT ?",
-            (folder.id, folder.summarised, limit),
-        ).fetchall()
-        folder.summarised = found[0][0] if found else folder.uidnext
-        return found
 
     def inherit(self, source: Folder, into: Folder, pairs: Sequence[tuple[int, int]]) -> None:
         """Copies, as (UID of the original, UID of the copy), take over what was kept for their originals."""

@@ -39,8 +39,6 @@ class Folder:
     unmarked: int = 0
     keywords: list[str | None] = field(factory=list)
     total: tuple[int, int] | None = None
-    summarised: int = 1
-    """Every message with a lower UID has a summary."""
     seen: str = ""
     """When ``new`` and ``cur`` had changed last when the rows agreed with them; "" when nobody knows."""
     doubtful: bool = False

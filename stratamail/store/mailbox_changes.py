@@ -170,17 +170,21 @@ class MailboxChanges(MailboxOutside):
             if uids is not None:
                 wanted = set(uids)
                 rows = [row for row in rows if row.uid in wanted]
-            if rows:
-                index.reserve(folder)
-                with self._changing(address, index, folder):
-                    with index.change():
-                        modseq = index.next_modseq(folder)
-                        index.remove(folder, rows, modseq)
-                        index.save(folder)
-                    self._removed(address, folder, rows, modseq)
+            self._expunge(address, index, folder, rows)
             return [row.uid for row in rows]
 
         return self._run(address, act)
+
+    def _expunge(self, address: str, index: Index, folder: Folder, rows: list[Row]) -> None:
+        if not rows:
+            return
+        index.reserve(folder)
+        with self._changing(address, index, folder):
+            with index.change():
+                modseq = index.next_modseq(folder)
+                index.remove(folder, rows, modseq)
+                index.save(folder)
+            self._removed(address, folder, rows, modseq)
 
     def _removed(self, address: str, folder: Folder, rows: list[Row], modseq: int) -> None:
         self._files.remove(address, self._files.path(address, folder), rows)

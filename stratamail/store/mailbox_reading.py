@@ -102,10 +102,6 @@ class MailboxReading(MailboxOutside):
         """The summaries that are kept, by UID."""
         return self._run(address, lambda index: dict(index.summaries(self._folder(index, name), uids)))
 
-    def all_summaries(self, address: str, name: str) -> list[tuple[int, bytes]]:
-        """(UID, summary) of all messages of a folder that have one, ascending."""
-        return self._run(address, lambda index: index.summaries(self._folder(index, name)))
-
     def keep_summaries(self, address: str, name: str, data: Sequence[tuple[int, bytes]]) -> None:
         """Keep summaries by UID, as :meth:`keep` does with rendered bytes."""
 
@@ -114,20 +110,6 @@ class MailboxReading(MailboxOutside):
                 index.keep_summaries(self._folder(index, name), data)
 
         self._run(address, act)
-
-    def unsummarised(self, address: str, limit: int) -> list[tuple[str, int, int, str]]:
-        """(folder, UIDVALIDITY, UID, file name) of messages that have no summary yet, at most ``limit``."""
-
-        def act(index: Index) -> list[tuple[str, int, int, str]]:
-            found: list[tuple[str, int, int, str]] = []
-            for folder in index.folders.values():
-                if len(found) >= limit:
-                    break
-                some = index.unsummarised(folder, limit - len(found))
-                found += [(folder.name, folder.uidvalidity, uid, base) for uid, base in some]
-            return found
-
-        return self._run(address, act)
 
     # the whole mailbox
 

@@ -90,11 +90,4 @@ class MailboxSharing(MailboxChanges):
         folder = self._folder(index, name)
         # the index may have been built anew in between
         rows = [row for row in index.rows(folder, [row.uid for row in rows]) if row.base in {one.base for one in rows}]
-        if rows:
-            index.reserve(folder)
-            with self._changing(address, index, folder):
-                with index.change():
-                    modseq = index.next_modseq(folder)
-                    index.remove(folder, rows, modseq)
-                    index.save(folder)
-                self._removed(address, folder, rows, modseq)
+        self._expunge(address, index, folder, rows)

@@ -6,6 +6,8 @@ rows go out.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from attrs import frozen
 
 from stratamail.store.index_values import Columns, Row
@@ -48,6 +50,13 @@ class Copied:
     uidvalidity: int
     sources: tuple[int, ...]
     targets: tuple[int, ...]
+
+
+def joined(parts: Sequence[Copied]) -> Copied:
+    """Copies into one folder, made in several goes (at least one), as one."""
+    sources = tuple(uid for part in parts for uid in part.sources)
+    targets = tuple(uid for part in parts for uid in part.targets)
+    return Copied(parts[0].uidvalidity, sources, targets)
 
 
 @frozen

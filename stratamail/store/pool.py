@@ -83,3 +83,5 @@ class Pool:
             if job is None:
                 return
             job()
+            # what it was given must not stay in memory until the next one comes
+            job = None

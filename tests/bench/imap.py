@@ -35,6 +35,7 @@ RARE, FREQUENT = "Zwiebelturm", "kumquat"
 """One message in 1,000 and one in 10 has them in its text."""
 # what Roundcube asks for each row of its list
 PAGE_FIELDS = "DATE FROM TO SUBJECT CONTENT-TYPE CC REPLY-TO LIST-POST DISPOSITION-NOTIFICATION-TO X-PRIORITY"
+PAGE_ITEMS = f"UID RFC822.SIZE FLAGS INTERNALDATE BODY.PEEK[HEADER.FIELDS ({PAGE_FIELDS})]"
 
 
 def messages(count: int) -> Iterator[tuple[str, int, bytes]]:
@@ -116,14 +117,28 @@ class Connection:
         self.socket.close()
 
 
+def webmail_page(door: tuple[int, str, str], count: int) -> float:
+    """What webmail does for each page of its list, in milliseconds: a connection of its own, the folder, whether the
+    last message is still there, the order, a page of header fields, LOGOUT."""
+    start = time.perf_counter()
+    connection = Connection(*door)
+    connection.ask("SELECT INBOX")
+    connection.ask(f"UID SEARCH {count}")
+    connection.ask("UID SORT (DATE) US-ASCII ALL")
+    page = ",".join(map(str, range(max(1, count - 49), count + 1)))
+    connection.ask(f"UID FETCH {page} ({PAGE_ITEMS})")
+    connection.ask("LOGOUT")
+    connection.close()
+    return (time.perf_counter() - start) * 1000
+
+
 def rows(count: int) -> dict[str, str]:
     """The commands of the table; the words stand in some messages of every size."""
     page = f"{max(1, count // 2 - 49)}:{max(1, count // 2)}"
     last = f"{max(1, count - 49)}:{count}"
     return {
         "fetch 1:* (uid flags)": "FETCH 1:* (UID FLAGS)",
-        "page of 50 header fields": f"FETCH {page} (UID RFC822.SIZE FLAGS INTERNALDATE"
-        f" BODY.PEEK[HEADER.FIELDS ({PAGE_FIELDS})])",
+        "page of 50 header fields": f"FETCH {page} ({PAGE_ITEMS})",
         "page of 50 envelopes": f"FETCH {last} (UID FLAGS RFC822.SIZE INTERNALDATE ENVELOPE BODYSTRUCTURE)",
         "search unseen": "SEARCH UNSEEN",
         "search number of the last": f"UID SEARCH {count}",
@@ -165,6 +180,9 @@ def measure(count: int, rounds: int, doors: dict[str, tuple[int, str, str]]) -> 
         for _ in range(rounds + 1):
             for name, connection in open_ones.items():
                 note(row, name, connection.ask(command)[0])
+    for _ in range(rounds + 1):
+        for name, door in doors.items():
+            note("webmail page", name, webmail_page(door, count))
     for connection in open_ones.values():
         connection.close()
     out: dict[str, Any] = {}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support import dovecot
-from tests.support.far import Account, Far, Ours, Theirs
+from tests.support.client_servers import Account, Far, Ours, Theirs
 from tests.support.server import Server
 from tests.support.sink import Sink
 

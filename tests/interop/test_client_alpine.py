@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.far import Account, id_of, letters, needs
+from tests.support.client_servers import Account, id_of, letters, needs
 from tests.support.screen import Screen
 
 pytestmark = pytest.mark.interop

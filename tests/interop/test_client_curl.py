@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.far import Account, id_of, letters, needs, run
+from tests.support.client_servers import Account, id_of, letters, needs, run
 from tests.support.server import without_trace
 
 pytestmark = pytest.mark.interop

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.far import Account, id_of, letters, needs, run
-from tests.support.near import Near
+from tests.support.client_servers import Account, id_of, letters, needs, run
+from tests.support.local_maildir import Near
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.interop

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from imapclient import DELETED, FLAGGED, SEEN, IMAPClient
 
-from tests.support.far import Account, id_of, letters
+from tests.support.client_servers import Account, id_of, letters
 
 pytestmark = pytest.mark.interop
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.far import Account, Far, id_of, letters, run
+from tests.support.client_servers import Account, Far, id_of, letters, run
 
 pytestmark = pytest.mark.interop
 

@@ -15,7 +15,7 @@ from imapclient import SEEN
 
 from tests.interop.test_client_imapclient import signed_in
 from tests.interop.test_client_mbsync import Mbsync, alike
-from tests.support.far import OurAccount, id_of, letters, needs
+from tests.support.client_servers import OurAccount, id_of, letters, needs
 from tests.support.server import Server
 from tests.support.sink import Sink
 from tests.support.waiting import until

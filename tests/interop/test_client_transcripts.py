@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support import transcript
-from tests.support.far import Account, Far
+from tests.support.client_servers import Account, Far
 from tests.support.talk import Talk
 
 pytestmark = pytest.mark.interop

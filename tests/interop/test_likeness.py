@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support import accepted, alike, awkward, dovecot, said
-from tests.support.pair import Pair, pair
-from tests.support.said import Said
+from tests.support import accepted, alike, awkward, dovecot, responses
+from tests.support.responses import Said
+from tests.support.side_by_side import Pair, pair
 
 pytestmark = pytest.mark.interop
 
@@ -27,8 +27,8 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
 
 def compare(two: Pair, number: int, items: str) -> Iterator[tuple[str, Said, Said]]:
     command = f"FETCH {number} ({items})".encode("ascii")
-    ours = said.fetched(two.ask_ours(command))[number]
-    theirs = said.fetched(two.ask_theirs(command))[number]
+    ours = responses.fetched(two.ask_ours(command))[number]
+    theirs = responses.fetched(two.ask_theirs(command))[number]
     assert list(ours) == list(theirs)
     for item, value in ours.items():
         yield item, _plain(item, value), _plain(item, theirs[item])
@@ -91,7 +91,7 @@ def test_every_part(two: Pair) -> None:
     """Of the sections that Dovecot's BODYSTRUCTURE tells of, and of some that no message has."""
     found: Found = {}
     for number, name in enumerate(two.names, 1):
-        tree = said.fetched(two.ask_theirs(b"FETCH %d BODYSTRUCTURE" % number))[number]["BODYSTRUCTURE"]
+        tree = responses.fetched(two.ask_theirs(b"FETCH %d BODYSTRUCTURE" % number))[number]["BODYSTRUCTURE"]
         wanted = alike.sections(tree)[:100]
         items = " ".join(f"BODY.PEEK[{section}]" for section in [*wanted, "400", "1.400", "1.1.1.1.1.1.1.1.1.1.1.1"])
         for item, ours, theirs in compare(two, number, items):
@@ -106,8 +106,8 @@ def test_line_ends(tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
     dovecot.required()
     data = awkward.LINE_ENDS[name]
     with pair(tmp_path_factory.mktemp("state"), {name: data}) as two:
-        ours = said.fetched(two.ask_ours(b"FETCH 1 (BODY.PEEK[] RFC822.SIZE ENVELOPE BODY)"))[1]
-        theirs = said.fetched(two.ask_theirs(b"FETCH 1 (BODY.PEEK[] RFC822.SIZE ENVELOPE BODY)"))[1]
+        ours = responses.fetched(two.ask_ours(b"FETCH 1 (BODY.PEEK[] RFC822.SIZE ENVELOPE BODY)"))[1]
+        theirs = responses.fetched(two.ask_theirs(b"FETCH 1 (BODY.PEEK[] RFC822.SIZE ENVELOPE BODY)"))[1]
     assert ours["BODY[]"] == data
     assert ours["RFC822.SIZE"] == len(data)
     assert theirs["BODY[]"] == re.sub(rb"\r?\n", b"\r\n", data)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support import accepted, awkward, dovecot, said
-from tests.support.pair import Pair, pair
-from tests.support.said import Said
+from tests.support import accepted, awkward, dovecot, responses
+from tests.support.responses import Said
+from tests.support.side_by_side import Pair, pair
 
 pytestmark = pytest.mark.interop
 
@@ -72,7 +72,7 @@ def test_sort_by_several_keys(two: Pair, keys: str) -> None:
 )
 def test_sort_what_a_search_finds(two: Pair, command: str) -> None:
     raw = command.encode("ascii")
-    ours, theirs = said.values(two.ask_ours(raw)), said.values(two.ask_theirs(raw))
+    ours, theirs = responses.values(two.ask_ours(raw)), responses.values(two.ask_theirs(raw))
     assert [word for word in ours if not isinstance(word, list)] == [
         word for word in theirs if not isinstance(word, list)
     ]
@@ -104,7 +104,7 @@ def flat(tree: Said) -> Iterator[Said]:
 def test_threads(two: Pair, which: str) -> None:
     allowed = accepted.DATE | (accepted.ORDER if which == "REFS" else accepted.SUBJECT)
     command = f"THREAD {which} UTF-8 ALL".encode("ascii")
-    ours, theirs = said.values(two.ask_ours(command))[2:], said.values(two.ask_theirs(command))[2:]
+    ours, theirs = responses.values(two.ask_ours(command))[2:], responses.values(two.ask_theirs(command))[2:]
     assert len(str(ours)) > 1000
     ours, theirs = pruned(two, ours, allowed), pruned(two, theirs, allowed)
     if which == "ORDEREDSUBJECT":  # who is first of a thread may be passed over: what belongs together, in order
@@ -119,7 +119,7 @@ def test_threads(two: Pair, which: str) -> None:
 def test_threads_of_what_a_search_finds(two: Pair, which: str, program: str) -> None:
     for uid in ("", "UID "):
         command = f"{uid}THREAD {which} UTF-8 {program}".encode("ascii")
-        assert said.values(two.ask_ours(command)) == said.values(two.ask_theirs(command))
+        assert responses.values(two.ask_ours(command)) == responses.values(two.ask_theirs(command))
 
 
 def test_a_thread_of_conversations_alone(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -131,4 +131,4 @@ def test_a_thread_of_conversations_alone(tmp_path_factory: pytest.TempPathFactor
     with pair(tmp_path_factory.mktemp("state"), bodies) as two:
         for which in ("ORDEREDSUBJECT", "REFERENCES", "REFS"):
             command = f"THREAD {which} UTF-8 ALL".encode("ascii")
-            assert said.values(two.ask_ours(command)) == said.values(two.ask_theirs(command)), which
+            assert responses.values(two.ask_ours(command)) == responses.values(two.ask_theirs(command)), which

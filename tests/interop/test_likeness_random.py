@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import alike, dovecot, said
-from tests.support.pair import pair
-from tests.support.said import Said
+from tests.support import alike, dovecot, responses
+from tests.support.responses import Said
+from tests.support.side_by_side import pair
 from tests.support.sizes import sized
 
 pytestmark = pytest.mark.interop
@@ -54,10 +54,11 @@ def test_random_conversations(tmp_path: Path, seed: int) -> None:
     with pair(tmp_path, conversation(chance, chance.choice((6, 12, 40)))) as two:
         for command in ORDERS:
             raw = command.encode("ascii")
-            assert said.values(two.ask_ours(raw)) == said.values(two.ask_theirs(raw)), command
+            assert responses.values(two.ask_ours(raw)) == responses.values(two.ask_theirs(raw)), command
         # of threads whose latest dates are equal either may be first
         ours, theirs = (
-            sorted(map(str, said.values(ask(b"THREAD REFS UTF-8 ALL"))[2:])) for ask in (two.ask_ours, two.ask_theirs)
+            sorted(map(str, responses.values(ask(b"THREAD REFS UTF-8 ALL"))[2:]))
+            for ask in (two.ask_ours, two.ask_theirs)
         )
         assert ours == theirs
 
@@ -112,7 +113,7 @@ def test_random_sound_mime(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     bodies = {str(n): ("From: a@x.example\r\nMIME-Version: 1.0\r\n" + part(chance, 0)).encode() for n in range(150)}
     with pair(tmp_path, bodies) as two:
-        ours, theirs = (said.fetched(ask(b"FETCH 1:* BODYSTRUCTURE")) for ask in (two.ask_ours, two.ask_theirs))
+        ours, theirs = (responses.fetched(ask(b"FETCH 1:* BODYSTRUCTURE")) for ask in (two.ask_ours, two.ask_theirs))
     for number, data in enumerate(bodies.values(), 1):
         found, expected = (alike.structure(each[number]["BODYSTRUCTURE"]) for each in (ours, theirs))
         assert sizeless(found) == sizeless(expected), data

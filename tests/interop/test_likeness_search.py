@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support import accepted, awkward, dovecot
-from tests.support.pair import Pair, pair
+from tests.support.side_by_side import Pair, pair
 
 pytestmark = pytest.mark.interop
 

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests.crash.imap_worker import Line, Seen, Worker, look
-from tests.support.far import Account
+from tests.support.client_servers import Account
 from tests.support.sizes import sized
 
 FOLDERS = ["INBOX", "Archive"]

@@ -68,19 +68,28 @@ class Wire(StringTransport):
 
 
 class House:
-    """A STATE directory with one mailbox, and doors to it."""
+    """A STATE directory with one mailbox, and doors to it. ``pools`` are the one that changes files, and the one that
+    reads them."""
 
-    def __init__(self, path: Path, limits: Limits | None = None, tls: Any = None, listen: Listen | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        limits: Limits | None = None,
+        tls: Any = None,
+        listen: Listen | None = None,
+        pools: tuple[Any, Any] | None = None,
+    ) -> None:
         self.layout = Layout(str(path))
         self.clock = Time()
         self.clock.advance(1_700_000_000)
         calls: Any = Calls()
+        files, disk = pools or (calls, calls)
         count = itertools.count(1)
         self.mailboxes = Mailboxes(self.layout, lambda: next(count), now=self.clock.seconds)
         self.spool = Spool(self.layout, calls, Reserve(self.layout, 0, self.clock.seconds))
         self.committed: list[NewMessage] = []
         self.failure: Exception | None = None
-        self.shadow = Shadow(self.mailboxes, calls, calls, self.clock, self.spool, self._commit)
+        self.shadow = Shadow(self.mailboxes, files, disk, self.clock, self.spool, self._commit)
         self.passwords = {("anna@example.org", "secret"): ANNA}
         self.asked: list[str] = []
         # reader → the shared mailboxes that it reads, by name

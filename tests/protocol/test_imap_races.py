@@ -118,3 +118,15 @@ def test_rename_of_inbox_tells_its_sessions(tmp_path: Path) -> None:
     assert said == b""
     assert client.ok("NOOP") == b"* 3 EXPUNGE\r\n* 2 EXPUNGE\r\n* 1 EXPUNGE\r\n"
     assert b"* 3 EXISTS" in client.ok("SELECT kept")
+
+
+@pytest.mark.parametrize("command", ["FETCH 1 FLAGS", "UID FETCH 1:* (FLAGS)", "FETCH 1 (FLAGS BODY[])"])
+def test_a_keyword_of_another_session_is_announced_before_a_message_has_it(tmp_path: Path, command: str) -> None:
+    """RFC 3501 section 7.2.6: FLAGS tells which flags there can be."""
+    house, client = opened(tmp_path)
+    other = house.sign_in()
+    other.ok("SELECT INBOX")
+    other.ok("STORE 1 +FLAGS.SILENT ($New)")
+    said = client.ok(command)
+    assert said.startswith(b"* FLAGS (") and b"$New" in said.partition(b"\r\n")[0]
+    assert b"$New" in said[said.index(b"* 1 FETCH (") :]

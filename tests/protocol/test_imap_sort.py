@@ -293,6 +293,12 @@ def test_saved_results(tmp_path: Path) -> None:
     assert order(client, "SORT (REVERSE SUBJECT) UTF-8 $") == [3, 2]
     client.ok("SORT RETURN (SAVE MIN) (SUBJECT) UTF-8 ALL")
     assert order(client, "SORT (SUBJECT) UTF-8 $") == [2]
+    client.no("SORT (SUBJECT) KLINGON ALL")
+    client.bad("SORT RETURN (SAVE) (NONSENSE) UTF-8 ALL")
+    assert order(client, "SORT (SUBJECT) UTF-8 $") == [2]
+    # section 2.1: what is refused with NO leaves nothing saved
+    client.no("SORT RETURN (SAVE) (SUBJECT) KLINGON ALL")
+    assert order(client, "SORT (SUBJECT) UTF-8 $") == []
 
 
 def test_mod_sequences(tmp_path: Path) -> None:
@@ -320,5 +326,10 @@ def test_memory_is_given_back_when_nobody_asks(tmp_path: Path) -> None:
     house.clock.advance(2)
     assert box.weight == heavy
     house.clock.advance(IDLE)
-    assert box.weight < heavy
+    assert 0 < box.weight < heavy
+    assert order(client, "SORT (SUBJECT) UTF-8 ALL") == [2, 1]
+    client.ok("UNSELECT")
+    house.clock.advance(2 * IDLE)
+    assert box.weight == 0
+    client.ok("SELECT INBOX")
     assert order(client, "SORT (SUBJECT) UTF-8 ALL") == [2, 1]

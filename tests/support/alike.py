@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 
-from tests.support.said import Said
+from tests.support.responses import Said
 
 _INVENTED = (b"MISSING_MAILBOX", b"MISSING_DOMAIN", b"SYNTAX_ERROR", b"INVALID_ROUTE")
 

@@ -25,7 +25,7 @@ import re
 from abc import ABC, abstractmethod
 from pathlib import Path
 
-from tests.support.far import letters
+from tests.support.client_servers import letters
 
 FOLDER = Path(__file__).resolve().parents[1] / "data" / "clients"
 FLAGS = re.IGNORECASE | re.DOTALL

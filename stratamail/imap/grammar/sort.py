@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stratamail.imap.commands import Command, Sort, Thread
 from stratamail.imap.grammar.search import RETURNS, charset, program
+from stratamail.imap.search import All
 from stratamail.imap.tokens import Cursor, ParseError
 
 CRITERIA = frozenset(
@@ -24,9 +25,15 @@ def sort(cursor: Cursor, uid: bool = False) -> Command:
         cursor.space()
     criteria = _criteria(cursor)
     cursor.space()
-    codec = charset(cursor)
-    cursor.space()
-    return Sort(program(cursor, codec), uid, criteria, returns)
+    try:
+        codec = charset(cursor)
+        cursor.space()
+        return Sort(program(cursor, codec), uid, criteria, returns)
+    except ParseError as error:
+        if not (error.no and returns and "SAVE" in returns):
+            raise
+        cursor.skip()
+        return Sort(All(), uid, criteria, returns, (error.text, error.code))
 
 
 def _criteria(cursor: Cursor) -> tuple[tuple[str, bool], ...]:

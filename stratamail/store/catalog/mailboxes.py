@@ -128,6 +128,11 @@ def remove_aliases(conn: Connection, which: ColumnElement[bool]) -> list[str]:
     return sorted(aliases.values())
 
 
+def exists(conn: Connection, key: str) -> bool:
+    """Whether an address key is a mailbox's own."""
+    return conn.scalar(select(mailboxes.c.id).where(mailboxes.c.address == key)) is not None
+
+
 def password_hash(conn: Connection, mailbox: int) -> str | None:
     """The stored hash of one mailbox, for sign-in, which comes before any account is known. None: none is set."""
     return conn.scalar(select(mailboxes.c.password).where(mailboxes.c.id == mailbox)) or None

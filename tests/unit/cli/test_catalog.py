@@ -263,3 +263,28 @@ def test_when_held_mail_goes_back_is_a_domains_setting(cli: Cli) -> None:
     assert cli.json("domain", "set", "acme.example", "--return-after", "never")["return_after"] == 0
     assert cli.json("domain", "set", "acme.example", "--mode", "both")["return_after"] == 0
     assert "no duration" in cli.misused("domain", "set", "acme.example", "--return-after", "soon")
+
+
+@pytest.mark.parametrize("kind", ["mailbox", "shared"])
+def test_a_mailbox_that_somebody_makes_while_the_former_one_is_removed_keeps_its_mail(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Two people at two keyboards: between the catalog's change and the folder's."""
+    words = ["mailbox", "add", "desk@acme.example", "--password-stdin"]
+    if kind == "shared":
+        words = ["address", "add", "desk@acme.example", "--shared", "anna@acme.example"]
+    cli.ok(*words, stdin=PASSWORD)
+    path = Path(cli.layout.mailbox("desk@acme.example"))
+    (path / "cur").mkdir(parents=True)
+
+    def meanwhile(*_: object) -> bool:
+        monkeypatch.undo()
+        cli.ok(*words, stdin=PASSWORD)
+        (path / "new").mkdir(parents=True)
+        return False
+
+    monkeypatch.setattr("stratamail.cli.wake.poke", meanwhile)
+    cli.ok("address" if kind == "shared" else "mailbox", "remove", "desk@acme.example")
+    assert [one.name for one in path.iterdir()] == ["new"]
+    aside = [one for one in path.parent.iterdir() if one.name.startswith(".removed-")]
+    assert [(one / "cur").is_dir() for one in aside] == [True]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 from hypothesis import given
@@ -90,8 +91,11 @@ def test_a_long_value_of_delimiters_takes_no_time_worth_telling() -> None:
     for piece in (b"a ", b"[", b"<@", b"<@,", b"<@:", b'"a" ', b"@", b"<a@", b"(", b"a:;"):
         took = []
         for count in (20_000, 80_000):
-            started = time.process_time()
-            addresses(piece * count)
-            took.append(time.process_time() - started)
+            best = math.inf
+            for _ in range(3):
+                started = time.process_time()
+                addresses(piece * count)
+                best = min(best, time.process_time() - started)
+            took.append(best)
         # four times the octets: about four times as long, sixteen times if it were quadratic
         assert took[1] < 10 * took[0] + 0.05, piece

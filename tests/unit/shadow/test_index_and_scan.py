@@ -10,7 +10,7 @@ from stratamail.imap.search import Body, Key, Text
 from stratamail.mail.headers import header_end
 from stratamail.shadow.by_columns import Source
 from stratamail.shadow.by_content import Candidate, compiled
-from stratamail.shadow.indexing import document
+from stratamail.shadow.filling import document
 from stratamail.store.fulltext import Fulltext
 from tests.support.awkward import LINE_ENDS, messages
 

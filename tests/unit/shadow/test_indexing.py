@@ -13,9 +13,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from stratamail.imap.search import Body, Text
-from stratamail.shadow import indexing
 from stratamail.shadow.by_index import Numbers
-from stratamail.shadow.indexing import BUSY, EASY, LOOK, PAUSE, SWEEP_AFTER, Indexing, Work, document
+from stratamail.shadow.filling import Work, document
+from stratamail.shadow.indexing import BUSY, EASY, LOOK, PAUSE, SWEEP_AFTER, Indexing
 from stratamail.store.findable import count_searchable
 from stratamail.store.fulltext import NAME, Document, Fulltext, fold, remove_file
 from stratamail.store.mailbox_values import Added, Flagged
@@ -101,15 +101,15 @@ def test_what_another_tool_left_is_indexed_once_it_is_taken_in(rig: Rig) -> None
 
 def test_it_goes_on_where_it_was(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     rig.deliver(10)
-    monkeypatch.setattr(indexing, "AT_ONCE", 4)
+    monkeypatch.setattr("stratamail.shadow.filling.AT_ONCE", 4)
     for done in (1, 2, 3):
         work = Work(rig.root, rig.layout.message)
         assert work.step(0)
         work.close()
         assert searchable(rig) == done
     read: list[str] = []
-    real = indexing.document
-    monkeypatch.setattr(indexing, "document", lambda key, data: read.append(key) or real(key, data))
+    real = document
+    monkeypatch.setattr("stratamail.shadow.filling.document", lambda key, data: read.append(key) or real(key, data))
     finished(rig)
     assert searchable(rig) == 10
     assert len(read) == len(set(read)) == 7
@@ -120,7 +120,7 @@ def test_copies_and_moves_are_the_same_document(rig: Rig, monkeypatch: pytest.Mo
     finished(rig)
     rig.mailboxes.copy(ADDRESS, "INBOX", [1], "Archive")
     rig.mailboxes.move(ADDRESS, "INBOX", [2], "Archive")
-    monkeypatch.setattr(indexing, "document", lambda key, data: pytest.fail("it was read again"))
+    monkeypatch.setattr("stratamail.shadow.filling.document", lambda key, data: pytest.fail("it was read again"))
     assert searchable(rig) == 2
     view = rig.select("Archive")
     monkeypatch.setattr("stratamail.shadow.search._READ_RATHER", 0)
@@ -195,14 +195,14 @@ def test_files_of_other_tools_are_found_whatever_their_flags_became(rig: Rig) ->
 
 def test_one_message_that_cannot_be_read_does_not_stop_the_others(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     rig.deliver(3)
-    real = indexing.document
+    real = document
 
     def fragile(key: str, data: bytes) -> Document:
         if b"Subject: 1" in data:
             raise RecursionError
         return real(key, data)
 
-    monkeypatch.setattr(indexing, "document", fragile)
+    monkeypatch.setattr("stratamail.shadow.filling.document", fragile)
     finished(rig)
     assert searchable(rig) == 3
     monkeypatch.setattr("stratamail.shadow.search._READ_RATHER", 0)
@@ -310,13 +310,13 @@ def test_stop_waits_for_the_step_in_hand(rig: Rig) -> None:
 
 
 def test_long_texts_are_cut_and_marked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(indexing, "LONGEST", 30)
+    monkeypatch.setattr("stratamail.shadow.filling.LONGEST", 30)
     whole = document("k", b"Subject: x\r\n\r\n" + b"y" * 30)
     assert whole.whole and whole.body == "Y" * 30 and whole.head == fold("subject: x")
     assert not document("k", b"Subject: x\r\n\r\n" + b"y" * 31).whole
     assert not document("k", b"Subject: " + b"x" * 40 + b"\r\n\r\ny").whole
     parts = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n%b\r\n--b\r\n\r\nsecond\r\n--b--\r\n"
-    monkeypatch.setattr(indexing, "LONGEST", 60)
+    monkeypatch.setattr("stratamail.shadow.filling.LONGEST", 60)
     assert document("k", parts % b"first").body == "FIRST\x01SECOND"
     assert not document("k", parts % (b"z" * 60)).whole
 

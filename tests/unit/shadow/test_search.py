@@ -30,7 +30,7 @@ from stratamail.imap.search import (
     Within,
 )  # fmt: skip
 from stratamail.imap.sets import SequenceSet
-from stratamail.shadow.indexing import Work
+from stratamail.shadow.filling import Work
 from stratamail.shadow.view import View
 from stratamail.store.mailbox_values import Arrival
 from tests.unit.shadow.rig import Rig, now
@@ -110,7 +110,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param != "read":
         monkeypatch.setattr("stratamail.shadow.search._READ_RATHER", 0)
     if request.param == "cut":
-        monkeypatch.setattr("stratamail.shadow.indexing.LONGEST", 5)
+        monkeypatch.setattr("stratamail.shadow.filling.LONGEST", 5)
     return str(request.param)
 
 

@@ -16,7 +16,7 @@ from stratamail.mail.fieldvalue import to_text
 from stratamail.mail.headers import every, header_end
 from stratamail.mail.structure import scan
 from stratamail.shadow import text
-from stratamail.shadow.indexing import Work
+from stratamail.shadow.filling import Work
 from tests.support import awkward
 from tests.support.sizes import sized
 from tests.unit.shadow.rig import Rig, now
@@ -77,7 +77,7 @@ def test_all_ways_are_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     read = answers()
     assert sum(map(bool, read)) > len(keys) // 2
     monkeypatch.setattr("stratamail.shadow.search._READ_RATHER", 0)
-    monkeypatch.setattr("stratamail.shadow.indexing.LONGEST", 100)
+    monkeypatch.setattr("stratamail.shadow.filling.LONGEST", 100)
     for way, steps in (("headers in memory", 0), ("half indexed", 4), ("cut", 1000)):
         work = Work(rig.root, rig.layout.message)
         while steps and work.step(float("inf")):

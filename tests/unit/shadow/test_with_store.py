@@ -47,6 +47,7 @@ class WholeStore(TestCase):
         )
 
     async def tearDown(self) -> None:
+        self.shadow.stop()
         await self.rig.stop()
         self.folder.cleanup()
 
@@ -103,6 +104,7 @@ class WholeStore(TestCase):
         assert [view.flags(i) for i in range(2)] == [("\\Seen",), ("\\Seen",)]
 
     async def restart(self) -> None:
+        self.shadow.stop()
         await self.rig.stop()
         self.start(True)
         await self.rig.replay()

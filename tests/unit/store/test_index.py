@@ -158,7 +158,7 @@ def test_summaries_go_along_with_their_messages(boxes: Boxes) -> None:
     mailboxes = boxes.mailboxes
     mailboxes.keep_summaries(ADDRESS, "INBOX", [(1, b"one"), (2, b"two"), (3, b"three"), (9, b"nobody's")])
     mailboxes.keep(ADDRESS, "INBOX", "envelope", [(1, b"envelope")])
-    assert mailboxes.all_summaries(ADDRESS, "INBOX") == [(1, b"one"), (2, b"two"), (3, b"three")]
+    assert mailboxes.summaries(ADDRESS, "INBOX", [1, 2, 3, 9]) == {1: b"one", 2: b"two", 3: b"three"}
     mailboxes.copy(ADDRESS, "INBOX", [1], "Archive")
     mailboxes.move(ADDRESS, "INBOX", [2], "Archive")
     delete(boxes, 3)
@@ -170,22 +170,6 @@ def test_summaries_go_along_with_their_messages(boxes: Boxes) -> None:
     with closing(sqlite3.connect(path_of(boxes))) as db:
         assert db.execute("SELECT count(*) FROM summaries").fetchone() == (1,)
         assert db.execute("SELECT count(*) FROM cache").fetchone() == (1,)
-
-
-def test_what_has_no_summary_yet(boxes: Boxes) -> None:
-    boxes.deliver(3)
-    boxes.mailboxes.append(ADDRESS, "Sent", [boxes.arrival()])
-    loaded = boxes.mailboxes.load(ADDRESS, "INBOX")
-    found = boxes.mailboxes.unsummarised(ADDRESS, 2)
-    assert found == [("INBOX", loaded.uidvalidity, uid, loaded.columns.bases[uid - 1]) for uid in (1, 2)]
-    boxes.mailboxes.keep_summaries(ADDRESS, "INBOX", [(1, b""), (3, b"x")])
-    found = boxes.mailboxes.unsummarised(ADDRESS, 10)
-    assert [(name, uid) for name, _, uid, _ in found] == [("INBOX", 2), ("Sent", 1)]
-    boxes.mailboxes.keep_summaries(ADDRESS, "INBOX", [(2, b"x")])
-    boxes.mailboxes.keep_summaries(ADDRESS, "Sent", [(1, b"x")])
-    assert boxes.mailboxes.unsummarised(ADDRESS, 10) == []
-    boxes.deliver(1)
-    assert [uid for _, _, uid, _ in boxes.mailboxes.unsummarised(ADDRESS, 10)] == [4]
 
 
 # usage
