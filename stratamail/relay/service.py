@@ -149,7 +149,7 @@ class Relay(Service):
 
     async def _resume(self) -> None:
         found: list[tuple[str, str]] = await self._shared.read(lanes.lanes)
-        for destination, name in found:
+        for destination, name in found if self.running else ():
             self._lane(destination, name).attempt_now()
 
     async def _attempt_now(self, domain: str, forced: bool) -> None:
@@ -170,6 +170,9 @@ class Relay(Service):
     async def _scan(self) -> None:
         try:
             found: list[tuple[str, str]] = await self._shared.read(lanes.lanes)
+            if not self.running:
+                # stopped meanwhile: who waits for the lanes' end would not know of a new one
+                return
             for destination, name in found:
                 self._lane(destination, name).poke()
             self._forget_idle(set(found))

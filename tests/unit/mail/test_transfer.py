@@ -74,4 +74,5 @@ def test_time_is_linear_and_little_is_kept(encoding: bytes, piece: bytes) -> Non
         found.feed(data)
         assert len(getattr(found, "_carry", b"")) <= 2 * 65_536
     found.end()
-    assert time.process_time() - started < 2
+    # a step for each octet that came before would take many minutes
+    assert time.process_time() - started < 60
