@@ -87,7 +87,7 @@ def test_guided_by_coverage(target: str, tmp_path: Path) -> None:
     words.write_text("".join(f'"{word}"\n' for word in WORDS))
     done = subprocess.run(
         [
-            sys.executable, "-m", "tests.security.fuzz_run", target, f"-max_total_time={sized(5, 120)}", "-timeout=10",
+            sys.executable, "-m", "tests.security.fuzz_run", target, f"-max_total_time={sized(5, 30)}", "-timeout=10",
             "-rss_limit_mb=600", "-max_len=4096", f"-dict={words}", f"-artifact_prefix={tmp_path}/", str(corpus),
         ],
         cwd=ROOT, capture_output=True, text=True, errors="replace", timeout=600, check=False,
