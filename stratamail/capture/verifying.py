@@ -129,6 +129,8 @@ class Verifier:
                 return
             after = page[-1].seq
             for start in range(0, len(page), _AT_ONCE):
+                if self._stopping:
+                    return
                 await self._judge_some(page[start : start + _AT_ONCE])
 
     async def _judge_some(self, some: Sequence[Message]) -> None:
