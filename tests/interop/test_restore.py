@@ -55,7 +55,7 @@ def test_what_was_deleted_comes_back_once_and_for_one_person_only(server: Server
     for letter in LETTERS:
         assert server.deliver(letter, ["anna@acme.example", "bob@acme.example"]).startswith(b"250")
     for user in ("anna@acme.example", "bob@acme.example"):
-        assert shown(server, user) == LETTERS
+        until(lambda: shown(server, user) == LETTERS, "the letters are shown", 10.0, 0.05)  # noqa: B023
         empty(server, user)
     wait_filed(server)
     client = server.imap("anna@acme.example")
