@@ -156,9 +156,12 @@ class Worker(threading.Thread):
             mind.flags.clear()
             self.do(f"SELECT {self.folder}" + (" (CONDSTORE)" if self.kind else ""))
         elif self.kind == 1:
-            since = max(1, mind.highest)
+            known = mind.highest
             self.do(f"SELECT {self.folder} (CONDSTORE)")
-            self.do(f"UID FETCH 1:* (FLAGS) (CHANGEDSINCE {since})")
+            # it knows what is so up to there when it has heard it, and a cut may come before
+            told, mind.highest = mind.highest, known
+            self.do(f"UID FETCH 1:* (FLAGS) (CHANGEDSINCE {max(1, known)})")
+            mind.highest = max(told, mind.highest)
             self.list()
         else:
             known = f" 1:{max(mind.flags)}" if self.kind == 3 and mind.flags else ""
