@@ -63,16 +63,21 @@ _DAYS: dict[str, tuple[type[Internal] | type[Sent] | type[Saved], str]] = {
 }  # fmt: skip
 
 
-def search(cursor: Cursor, uid: bool = False) -> Command:
-    returns = None
+def returned(cursor: Cursor) -> frozenset[str] | None:
+    """The options behind RETURN in capitals, up to what follows them (RFC 4731 section 3.1); None without RETURN."""
     cursor.space()
-    if cursor.accept_word(b"RETURN"):
-        cursor.space()
-        returns = frozenset(cursor.list(cursor.word))
-        if not returns <= RETURNS:
-            raise ParseError("Unknown return option")
-        returns = returns or frozenset(("ALL",))
-        cursor.space()
+    if not cursor.accept_word(b"RETURN"):
+        return None
+    cursor.space()
+    returns = frozenset(cursor.list(cursor.word))
+    if not returns <= RETURNS:
+        raise ParseError("Unknown return option")
+    cursor.space()
+    return returns or frozenset(("ALL",))
+
+
+def search(cursor: Cursor, uid: bool = False) -> Command:
+    returns = returned(cursor)
     try:
         codec = "utf-8"
         if cursor.accept_word(b"CHARSET"):

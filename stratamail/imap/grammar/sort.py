@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stratamail.imap.commands import Command, Sort, Thread
-from stratamail.imap.grammar.search import RETURNS, charset, program
+from stratamail.imap.grammar.search import charset, program, returned
 from stratamail.imap.search import All
 from stratamail.imap.tokens import Cursor, ParseError
 
@@ -14,15 +14,7 @@ ALGORITHMS = frozenset(("ORDEREDSUBJECT", "REFERENCES", "REFS"))
 
 
 def sort(cursor: Cursor, uid: bool = False) -> Command:
-    returns = None
-    cursor.space()
-    if cursor.accept_word(b"RETURN"):
-        cursor.space()
-        returns = frozenset(cursor.list(cursor.word))
-        if not returns <= RETURNS:
-            raise ParseError("Unknown return option")
-        returns = returns or frozenset(("ALL",))
-        cursor.space()
+    returns = returned(cursor)
     criteria = _criteria(cursor)
     cursor.space()
     try:
