@@ -12,7 +12,7 @@ from typing import Any
 _STYLE = (
     "body{font:15px/1.45 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem;color:#1b1f24}"
     "h1{font-size:1.4rem}h2{font-size:1.05rem;margin-top:2rem}"
-    "dl{display:grid;grid-template-columns:11rem 1fr;gap:.25rem 1rem}dt{color:#57606a}"
+    "dl{display:grid;grid-template-columns:minmax(6rem,11rem) 1fr;gap:.25rem 1rem}dt{color:#57606a}"
     "dd{margin:0;overflow-wrap:anywhere}"
     "code{font:13px ui-monospace,monospace}"
 )
@@ -46,7 +46,8 @@ def page(proof: Mapping[str, Any], hostname: str, made: str) -> str:
         parts.append("<p>It is owed to nobody: it was filed in a mailbox here only.</p>")
     title = f"Message {_plain(proof['message'])}"
     return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width"><title>{title}</title>'
         f"<style>{_STYLE}</style></head>\n<body><h1>{title}</h1>\n"
         + "\n".join(parts)
         + f"\n<p>From the records of {_plain(hostname)}, {_plain(made)}.</p></body></html>\n"
